@@ -328,6 +328,11 @@ def trace(config: ResNetConfig, image_size: int | tuple[int, int] | None = None)
     return layers
 
 
+def trace_names(config: ResNetConfig) -> list[tuple[str, str]]:
+    """Return (name, kind) of every layer, in the order of computation, whatever the image size."""
+    return [(layer.name, layer.kind) for layer in _walk(config, (1, 1))]
+
+
 def checked_image_size(config: ResNetConfig, image_size: int | tuple[int, int] | None) -> tuple[int, int]:
     """Return (height, width) of an image size given as a pair, as one number, or not at all (the papers' size)."""
     if image_size is None:

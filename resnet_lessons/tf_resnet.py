@@ -16,13 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import keras
-import tensorflow as tf
-from keras import layers, ops
-
 from resnet_lessons import architecture
 from resnet_lessons.architecture import ResNetConfig, conv_strides, shortcut_kind, split_after_activation
 from resnet_lessons.tf_layers import batch_norm, chain, conv, dense, dtype_of_layers, max_pool
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, *, name: str) -> Any:
@@ -196,7 +196,9 @@ class ResNet(keras.Model):
         config = ResNetConfig(**config) if isinstance(config, dict) else config
         size = None if image_size is None else architecture.checked_image_size(config, image_size)
         with dtype_of_layers(dtype) as policy:
-            images = keras.Input((*(size or (None, None)), config.in_channels), dtype=policy.compute_dtype, name="images")
+            images = keras.Input(
+                (*(size or (None, None)), config.in_channels), dtype=policy.compute_dtype, name="images"
+            )
             super().__init__(images, self.logits(config, images), name=name or f"resnet_{config.depth}")
         self.config, self.image_size, self.policy = config, size, policy
         self.initialize()

@@ -14,12 +14,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from resnet_lessons import architecture
+from resnet_lessons.architecture import ResNetConfig, conv_strides, shortcut_kind, split_after_activation
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from resnet_lessons import architecture
-from resnet_lessons.architecture import ResNetConfig, conv_strides, shortcut_kind, split_after_activation
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

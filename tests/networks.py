@@ -1,8 +1,8 @@
 """What several tests build: pairs of twins with random BN tensors and the same weights, and images."""
 
-import numpy as np
-
 from resnet_lessons import parity, resnet_config, tf_resnet, torch_resnet
+
+import numpy as np
 
 
 def images(config, size, batch=3, seed=0):

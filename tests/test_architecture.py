@@ -3,10 +3,10 @@
 import pickle
 import warnings
 
-import pytest
-
 from resnet_lessons import resnet_config, trace
 from resnet_lessons.architecture import FAMILIES, VERSIONS, ResNetConfig, one_pixel_size
+
+import pytest
 
 # Parameters of torchvision / timm `resnet*` (v1 and v1.5) and timm `resnetv2_*` (v2), 1000 classes.
 IMAGENET_PARAMETERS = {

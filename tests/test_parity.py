@@ -2,6 +2,10 @@
 
 import copy
 
+from resnet_lessons import parity, resnet_config, tf_resnet, torch_resnet
+from resnet_lessons.parity_networks import Key
+from tests.networks import images, twins
+
 import keras
 import numpy as np
 import pytest
@@ -10,17 +14,13 @@ import torch
 from keras import layers
 from torch import nn
 
-from resnet_lessons import parity, resnet_config, tf_resnet, torch_resnet
-from resnet_lessons.parity_networks import Key
-from tests.networks import images, twins
-
 IMAGENET = [(d, v) for d in (18, 34, 50) for v in ("v1", "v1.5", "v2") if d == 50 or v != "v1.5"]
 
 
 def assert_equal_in_float64(net, twin, x):
     report = parity.compare(net, twin, x)
     assert report.agrees(1e-9), str(report)
-    assert 0 < report.gradients.value  # something was computed
+    assert report.gradients.value > 0  # something was computed
 
 
 @pytest.mark.parametrize(("depth", "version"), IMAGENET)
@@ -30,8 +30,14 @@ def test_imagenet_twins_agree_in_float64(depth, version, size):
     assert_equal_in_float64(net, twin, images(net.config, size))
 
 
-@pytest.mark.parametrize(("depth", "version"), [(20, "v1"), (20, "v2"), (56, "v1"), (56, "v2"), (164, "v2")])
-@pytest.mark.parametrize("option", ["A", "B", "C", "none"])
+@pytest.mark.parametrize(
+    ("depth", "version", "option"),
+    [
+        *((20, version, option) for version in ("v1", "v2") for option in ("A", "B", "C", "none")),
+        *((56, version, option) for version in ("v1", "v2") for option in ("A", "B", "C")),
+        *((164, "v2", option) for option in ("A", "B", "C")),
+    ],
+)
 def test_cifar_twins_agree_in_float64(depth, version, option):
     net, twin = twins(depth, version, family="cifar", shortcut=option)
     assert_equal_in_float64(net, twin, images(net.config, (16, 16) if option in "AC" else (15, 13)))

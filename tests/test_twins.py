@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from resnet_lessons import parity, resnet_config, tf_resnet, torch_resnet, trace
+from tests.networks import images
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-
-from resnet_lessons import parity, resnet_config, tf_resnet, torch_resnet, trace
-from tests.networks import images
 
 EVERY_IMAGENET = [
     (depth, version)

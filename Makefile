@@ -1,0 +1,55 @@
+# The two commands: `make lab` to work through the course, `make test` to check it. `make` alone lists all.
+# Works with GNU make 3.81 (macOS) and later. Everything runs in .venv, which tools/environment.py makes and repairs.
+
+PYTHON ?= python3
+JOBS ?= 2
+
+ifeq ($(OS),Windows_NT)
+VENV_PYTHON := .venv/Scripts/python.exe
+else
+VENV_PYTHON := .venv/bin/python
+endif
+
+# A Python that was asked for by name must be the environment's; otherwise an existing environment is kept.
+THIS_PYTHON = $(if $(filter file,$(origin PYTHON)),,--this-python)
+
+.PHONY: help environment lab test lint chapters format lock clean
+
+help:
+	@echo "make lab       open the course in JupyterLab   ROUTE=both|pytorch|tensorflow  PORT=8888  LAB_ARGS=..."
+	@echo "make test      check everything: lint, types, tests, notebooks   TEST_ARGS=...  JOBS=$(JOBS)"
+	@echo "make chapters  run the chapters and save their outputs   ONLY=01_basic_block"
+	@echo "make format    format the code, notebooks included"
+	@echo "make lock      raise the packages and write requirements.txt"
+	@echo "make clean     remove the environment and caches; never work/"
+	@echo "Each prepares .venv by itself. PYTHON=python3.12 chooses the Python (3.11 to 3.13) that it is made from."
+
+environment:
+	@$(PYTHON) tools/environment.py $(THIS_PYTHON)
+
+lab: environment
+	@$(VENV_PYTHON) -m resnet_lessons.cli lab \
+	  $(if $(ROUTE),--route "$(ROUTE)") $(if $(PORT),--port "$(PORT)") $(if $(LAB_ARGS),-- $(LAB_ARGS))
+
+# pytest comes last, so that its summary ends the output; it is not reached when lint or types fail.
+test: lint
+	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(TEST_ARGS)
+
+lint: environment
+	@$(VENV_PYTHON) -m ruff check
+	@$(VENV_PYTHON) -m ruff format --check
+	@$(VENV_PYTHON) -m mypy
+
+chapters: environment
+	@$(VENV_PYTHON) tools/run_chapters.py $(ONLY)
+
+format: environment
+	@$(VENV_PYTHON) -m ruff check --fix
+	@$(VENV_PYTHON) -m ruff format
+
+lock: environment
+	@$(VENV_PYTHON) tools/lock.py --upgrade
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find resnet_lessons tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,34 @@
+"""What all tests share: the notebook guards, and a progress store that is not the user's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+pytest_plugins = ["nbval_guards"]
+
+# Learners' copies and the untouched originals of exercises are unrun or unfinished by design.
+collect_ignore_glob = ["work/*", "exercises/*"]
+
+_scratch: tempfile.TemporaryDirectory[str] | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep tests, and every process that they start, away from the user's own progress."""
+    global _scratch
+    if not hasattr(config, "workerinput"):  # xdist's workers inherit the controller's folder
+        _scratch = tempfile.TemporaryDirectory(prefix="resnet-lessons-test-", ignore_cleanup_errors=True)
+        os.environ["RESNET_LESSONS_PROGRESS"] = _scratch.name
+
+
+def pytest_unconfigure() -> None:
+    """Remove the scratch folder."""
+    if _scratch is not None:
+        _scratch.cleanup()

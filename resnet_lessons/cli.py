@@ -1,0 +1,194 @@
+"""The command `resnet-lessons`.
+
+A command here is a thin layer: it reads options, calls the package, and prints. Each imports what it needs inside, so
+that `resnet-lessons --help` loads no framework and answers at once. Errors that the package raises on purpose
+(`ValueError`, `OSError`) become one line on stderr and exit status 2; to see where one comes from, set the environment
+variable RESNET_LESSONS_DEBUG.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import resnet_lessons
+
+import typer
+
+if TYPE_CHECKING:
+    from resnet_lessons.learner import Report
+
+app = typer.Typer(
+    name="resnet-lessons",
+    help="A course on residual networks, built twice: in PyTorch and in TensorFlow.",
+    # Plain help: rich takes longer to import than everything else here together.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Typer brings its own copy of click in newer versions and imports click in older ones; in both, this is the ancestor
+# of everything that a wrong command line raises.
+_ClickException: type[Any] = typer.BadParameter.__mro__[2]
+
+Route = Annotated[
+    str | None,
+    typer.Option(
+        "--route",
+        metavar="both|pytorch|tensorflow",
+        help="Whose cells the copies hold. Default: what you chose before, at first both.",
+    ),
+]
+Work = Annotated[
+    Path | None,
+    typer.Option("--work", metavar="FOLDER", help="The folder of your copies. Default: work/ in the course's folder."),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with 0, 2 for anything that was asked wrongly, or 130 for Ctrl-C."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit status."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=list(arguments), prog_name="resnet-lessons", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    except _ClickException as error:
+        return _fail(_explain(error, arguments))
+    except (ValueError, OSError) as error:
+        if os.environ.get("RESNET_LESSONS_DEBUG"):
+            raise
+        return _fail(_sentence(error))
+    if status == 130:
+        print("resnet-lessons: stopped.", file=sys.stderr)
+    return status if isinstance(status, int) else 0
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        print(f"resnet-lessons {resnet_lessons.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def start(route: Route = None, work: Work = None) -> None:
+    """Make your copies of the notebooks; existing ones stay as they are."""
+    from resnet_lessons import learner
+
+    _tell(learner.start(route, work))
+
+
+@app.command()
+def update(route: Route = None, work: Work = None) -> None:
+    """Fetch newer versions: beside a copy that you edited, in place of one that you did not."""
+    from resnet_lessons import learner
+
+    _tell(learner.update(route, work))
+
+
+@app.command()
+def reset(
+    name: Annotated[str, typer.Argument(help="A chapter (00_start_here) or an exercise (its folder's name).")],
+    work: Work = None,
+) -> None:
+    """Restore one notebook; your version of it is kept under another name."""
+    from resnet_lessons import learner
+
+    _tell(learner.reset(name, work))
+
+
+@app.command()
+def lab(
+    route: Route = None,
+    work: Work = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default 8888; the next free one if it is taken.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    extra: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- JUPYTER OPTIONS]", help="Passed on to JupyterLab as they are.")
+    ] = None,
+) -> None:
+    """Make your copies of the notebooks and open JupyterLab on them."""
+    from resnet_lessons import learner, notebook_server
+
+    report = learner.start(route, work)
+    _tell(report)
+    print("Starting JupyterLab ...", flush=True)
+    raise typer.Exit(notebook_server.serve(report.work, port, browser, extra or ()))
+
+
+def _tell(report: Report) -> None:
+    """Print what happened to the copies, a line for each kind, and what to do about it."""
+    lines = list(report.notes)
+    if report.created:
+        lines.append(f"New in {report.work}: {_some(report.created)} (route: {report.route}).")
+    if report.replaced:
+        lines.append(f"Now as in the course: {_some(report.replaced)}.")
+    if report.beside:
+        lines.append(f"You edited the older version, so the newer one is beside it: {_some(report.beside)}.")
+    if report.backups:
+        lines.append(f"What you had written is kept: {_some(report.backups)}.")
+    if report.outdated:
+        lines.append(
+            f"A newer version exists of {_some(report.outdated)}: `resnet-lessons update` fetches it, "
+            "beside what you edited."
+        )
+    print("\n".join(lines or [f"Your copies in {report.work} are complete (route: {report.route})."]), flush=True)
+
+
+def _some(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _explain(error: Any, arguments: Sequence[str]) -> str:
+    """One line for a wrong command line: what was given, what is wrong with it, and where the help is."""
+    message = error.format_message().rstrip(".")
+    context: Any = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "resnet-lessons"
+    if message.startswith("Invalid value for "):
+        message = message.replace("Invalid value for ", f"invalid value{_given(error, arguments)} for ", 1)
+    elif message.startswith("No such command"):
+        message += f"; there are: {', '.join(context.command.list_commands(context))}"
+    return f"{message[:1].lower()}{message[1:]}; see `{where} --help`"
+
+
+def _given(error: Any, arguments: Sequence[str]) -> str:
+    """What the learner wrote for the option in question."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name in options:
+            return f" {(value if equals else following)!r}"
+    return ""
+
+
+def _sentence(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}"
+    return str(error)
+
+
+def _fail(message: str) -> int:
+    print(f"resnet-lessons: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""JupyterLab for a learner: on this computer only, opened on the first chapter, and quiet.
+
+What JupyterLab shows is set by the two files in `labconfig/`, which it reads like any other Jupyter configuration;
+what the server does is set by the options below. Options that the learner adds come last, so they win.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import quote
+
+_HERE = Path(__file__).resolve().parent
+
+
+def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequence[str] = ()) -> int:
+    """Run JupyterLab on a work folder until it is stopped.
+
+    Parameters
+    ----------
+    work : Path
+        The folder that JupyterLab shows, with `chapters/` in it.
+    port : int, optional
+        The port to begin with (default 8888); where it is taken, the next free one is used.
+    browser : bool
+        Open a browser, if this computer has a screen.
+    extra : sequence of str
+        More options for Jupyter, such as `--ServerApp.ip=0.0.0.0`.
+
+    Returns
+    -------
+    int
+        The exit status: 0 after a regular stop, by Ctrl-C too.
+    """
+    _configure()
+    from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
+    from traitlets.config import Config
+
+    # A token given here, not on the command line, where other users of this computer could read it.
+    token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
+    config = Config({"IdentityProvider": {"token": token}})
+    server = LabApp.initialize_server([*_options(work, port, browser), *extra], config=config)
+    asked = port or 8888
+    if threading.current_thread() is threading.main_thread():
+        stop = _Stop(server)
+        signal.signal(signal.SIGINT, stop)  # instead of asking in the terminal whether one is sure
+        signal.signal(signal.SIGTERM, stop)
+    # Runs after the callback that binds the port, which is already waiting in the loop: the address answers then.
+    server.io_loop.add_callback(_announce, server, asked)
+    server.start()
+    return 0
+
+
+def has_screen() -> bool:
+    """Whether a browser window can be shown here; text browsers would take over the terminal."""
+    if os.environ.get("BROWSER"):
+        return True
+    if sys.platform in ("win32", "darwin"):
+        return not os.environ.get("SSH_CONNECTION")
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _configure() -> None:
+    """Put the package's `labconfig` folder first among those that Jupyter reads."""
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(_HERE), others]))
+    # A kernel that some other project registered for this user must not run the course.
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+
+def _options(work: Path, port: int | None, browser: bool) -> list[str]:
+    work = work.resolve()
+    options = [
+        f"--ServerApp.root_dir={work}",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=100",
+        f"--LabApp.default_url={_first_page(work)}",
+        # Else the layout of another project comes back, with tabs whose files are not here.
+        f"--LabApp.workspaces_dir={work / '.jupyterlab-workspaces'}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+        # Warnings here are Jupyter's own housekeeping; they would bury the address.
+        "--ServerApp.log_level=ERROR",
+        "--LabApp.log_level=ERROR",
+        *_encryption(),
+    ]
+    if port is not None:
+        options.append(f"--ServerApp.port={port}")
+    if not (browser and has_screen()):
+        options.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")
+    return options
+
+
+def _encryption() -> list[str]:
+    """Have server and kernels talk in private where this Jupyter can; each kernel warns in the terminal otherwise."""
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    known = "transport_encryption" in KernelManager.class_trait_names()
+    return ["--KernelManager.transport_encryption=auto"] if known and zmq.has("curve") else []
+
+
+def _first_page(work: Path) -> str:
+    """The first chapter, or the folder where there is none."""
+    chapters = sorted(path.name for path in work.glob("chapters/*.ipynb"))
+    return f"/lab/tree/chapters/{quote(chapters[0])}" if chapters else "/lab"
+
+
+def _announce(server: Any, asked: int) -> None:
+    """Say where the course is, once it answers."""
+    token = server.identity_provider.token
+    address = server.connection_url.removesuffix(server.base_url) + server.default_url
+    if token:
+        address += f"?token={token}"
+    if server.port != asked:
+        print(f"Port {asked} is taken, so this is port {server.port}.")
+    print(f"\n  The course is open at\n\n    {address}\n\n  Stop it with Ctrl-C in this window.\n", flush=True)
+
+
+class _Stop:
+    """Signal handler: stop the server and its kernels at once, without asking."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.stopping = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.stopping:
+            self.stopping = True
+            print("\nStopping JupyterLab and its kernels ...", flush=True)
+            self.server.stop(from_signal=True)

@@ -1,0 +1,140 @@
+"""The command line: quick to answer, and wrong use gets one clear line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from resnet_lessons import cli, learner, notebook_server
+
+import pytest
+
+HEAVY = ("torch", "tensorflow", "keras", "numpy", "rich", "jupyterlab", "jupyter_server", "IPython")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import resnet_lessons",
+        "from resnet_lessons.cli import run; run(['--help'])",
+        "from resnet_lessons.cli import run; run(['start', '--help'])",
+    ],
+)
+def test_help_loads_no_framework(code: str) -> None:
+    code += f"; import sys; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_arguments_it_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 0
+    output = capsys.readouterr().out
+    assert all(name in output for name in ("start", "update", "reset", "lab"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("trian", "'trian'.*there are: .*start.*--help"),
+        ("--frob", "--frob.*--help"),
+        ("start --rout x", "--rout.*start --help"),
+        ("start --route", "--route.*argument"),
+        ("start --route jax", "'jax'.*both, pytorch, tensorflow"),
+        ("start superfluous", "superfluous.*start --help"),
+        ("reset", "(?i)name.*reset --help"),
+        ("lab --port 99999", "'99999' for '--port'.*65535"),
+        ("lab --port=many", "'many' for '--port'.*integer"),
+    ],
+)
+def test_wrong_use_gets_one_line_and_status_2(
+    arguments: str, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.run(arguments.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("resnet-lessons: ")
+    assert captured.err.count("\n") == 1
+    assert re.search(says, captured.err), captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("there is no depth 37;\n  there are 18, 34"), "there is no depth 37; there are 18, 34"),
+        (PermissionError(13, "Permission denied", "work"), "Permission denied: work"),
+        (OSError("the disk is full"), "the disk is full"),
+    ],
+)
+def test_an_error_that_teaches_is_one_line(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(learner, "start", fail)
+    assert cli.run(["start"]) == 2
+    assert capsys.readouterr().err == f"resnet-lessons: {line}\n"
+    monkeypatch.setenv("RESNET_LESSONS_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.run(["start"])
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("missing")
+
+    monkeypatch.setattr(learner, "start", fail)
+    with pytest.raises(KeyError):
+        cli.run(["start"])
+
+
+def test_ctrl_c_is_one_line_and_status_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learner, "start", interrupt)
+    assert cli.run(["start"]) == 130
+    assert capsys.readouterr().err == "resnet-lessons: stopped.\n"
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    chapter = tmp_path / "chapters" / "00_start_here.ipynb"
+    chapter.parent.mkdir()
+    chapter.write_text(
+        json.dumps({"cells": [{"cell_type": "markdown", "metadata": {}, "source": "a"}], "metadata": {}})
+    )
+    monkeypatch.setattr(learner, "course_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_start_update_and_reset_say_what_they_did(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: str) -> str:
+        assert cli.run(arguments) == 0
+        return capsys.readouterr().out
+
+    copy, original = course / "work/chapters/00_start_here.ipynb", course / "chapters/00_start_here.ipynb"
+    assert "chapters/00_start_here.ipynb" in said("start", "--route", "pytorch")
+    assert "complete (route: pytorch)" in said("start")
+    copy.write_text(copy.read_text().replace('"a"', '"mine"'))
+    original.write_text(original.read_text().replace('"a"', '"newer"'))
+    assert "resnet-lessons update" in said("start")
+    assert "00_start_here.new.ipynb" in said("update")
+    assert "What you had written is kept: chapters/00_start_here.2" in said("reset", "00_start_here")
+    assert "newer" in copy.read_text()
+
+
+def test_lab_makes_the_copies_and_passes_its_options_on(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def serve(*arguments: object) -> int:
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(notebook_server, "serve", serve)
+    assert cli.run(["lab", "--port", "9000", "--no-browser", "--", "--debug", "--x=1"]) == 0
+    assert calls == [(course / "work", 9000, False, ["--debug", "--x=1"])]
+    assert (course / "work/chapters/00_start_here.ipynb").exists()

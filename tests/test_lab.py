@@ -1,0 +1,168 @@
+"""The lab, started for real: it answers on this computer only, asks for its token, and shows no news."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from resnet_lessons import notebook_server
+
+import pytest
+
+START = """
+import sys
+from pathlib import Path
+from resnet_lessons.notebook_server import serve
+raise SystemExit(serve(Path(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+class Lab(NamedTuple):
+    url: str
+    port: int
+    taken: int
+    said: str
+    process: subprocess.Popen[str]
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    @property
+    def token(self) -> str:
+        return self.url.partition("token=")[2]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running lab on a temporary folder, asked for a port that is taken; it knows nothing of the user's Jupyter."""
+    home = tmp_path_factory.mktemp("home")
+    work = home / "work"
+    (work / "chapters").mkdir(parents=True)
+    (work / "chapters" / "00_start_here.ipynb").write_text(
+        json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUNBUFFERED": "1"}
+    environment |= {f"JUPYTER_{kind}_DIR": str(home / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        environment.pop(name, None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        log = home / "log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", START, str(work), str(port)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        try:
+            yield _wait(process, log, port)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[str], log: Path, taken: int) -> Lab:
+    for _ in range(300):
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+token=\w+(?=\n)", log.read_text())
+        if found:
+            return Lab(found[0], int(found[1]), taken, log.read_text(), process)
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"the lab did not start:\n{log.read_text()}")
+
+
+def test_a_taken_port_is_no_failure(lab: Lab) -> None:
+    assert lab.port != lab.taken
+    assert f"Port {lab.taken} is taken" in lab.said
+
+
+def test_the_printed_address_opens_the_first_chapter(lab: Lab) -> None:
+    assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/chapters/00_start_here.ipynb?token=")
+    assert len(lab.token) >= 40
+    assert "<title>JupyterLab</title>" in lab.get(lab.url.partition(str(lab.port))[2])
+
+
+def test_the_token_is_required(lab: Lab) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        lab.get("/api/contents")
+    assert "login" in lab.get("/lab"), "without the token there is only the login page"
+    assert "chapters" in lab.get(f"/api/contents?token={lab.token}")
+
+
+def test_it_listens_on_this_computer_only(lab: Lab) -> None:
+    """All of 127.0.0.0/8 is this computer, but only 127.0.0.1 was asked for: 0.0.0.0 would answer on both."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux answers on 127.0.0.2")
+    with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+        other.connect(("127.0.0.2", lab.port))
+
+
+def test_no_news_no_update_check_no_extension_manager(lab: Lab) -> None:
+    page = lab.get(f"/lab?token={lab.token}")
+    found = re.search(r'<script id="jupyter-config-data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found
+    config = json.loads(found[1])
+    assert {
+        "@jupyterlab/apputils-extension:announcements",
+        "@jupyterlab/extensionmanager-extension",
+    } <= set(config["disabledExtensions"])
+    assert config["news"]["disabled"]
+    answer = lab.get(f"/lab/api/settings/@jupyterlab/apputils-extension:notification?token={lab.token}")
+    properties = json.loads(answer)["schema"]["properties"]
+    assert properties["fetchNews"]["default"] == "false"
+    assert properties["checkForUpdates"]["default"] is False
+
+
+def test_it_says_no_more_than_a_learner_needs(lab: Lab) -> None:
+    lines = [line for line in lab.said.splitlines() if line.strip()]
+    assert len(lines) <= 4, lab.said
+
+
+def test_ctrl_c_stops_it_at_once_and_counts_as_a_regular_end(lab: Lab) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows sends Ctrl-C to consoles only")
+    lab.process.send_signal(signal.SIGINT)
+    assert lab.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "wayland-0"}, True), ({"BROWSER": "firefox"}, True)],
+)
+def test_a_browser_is_opened_only_where_there_is_a_screen(
+    variables: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert notebook_server.has_screen() is expected
+    assert ("--no-browser" in notebook_server._options(Path("work"), None, True)) is not expected
+    assert "--no-browser" in notebook_server._options(Path("work"), None, False)
+
+
+def test_it_runs_as_root_without_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert "--allow-root" in notebook_server._options(Path("work"), None, False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "--allow-root" not in notebook_server._options(Path("work"), None, False)

@@ -1,0 +1,81 @@
+"""The twins against networks that others wrote: Hugging Face transformers and keras.applications, random weights."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from resnet_lessons import parity, pretrained
+
+transformers = pytest.importorskip("transformers", reason="pip install 'resnet-lessons[test]' brings transformers")
+
+HUGGING_FACE = [
+    (18, "v1", {"depths": [2, 2, 2, 2], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]}),
+    (34, "v1", {"depths": [3, 4, 6, 3], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]}),
+    (50, "v1", {"depths": [3, 4, 6, 3], "downsample_in_bottleneck": True}),
+    (50, "v1.5", {"depths": [3, 4, 6, 3]}),
+    (101, "v1.5", {"depths": [3, 4, 23, 3]}),
+]
+
+
+@pytest.mark.parametrize(("depth", "version", "options"), HUGGING_FACE, ids=lambda value: str(value)[:5])
+@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("size", [(64, 64), (65, 71)], ids=["even", "odd"])
+def test_hugging_face_resnets_give_the_same_logits(depth, version, options, framework, size):
+    torch.manual_seed(0)
+    theirs = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=7, **options)).eval()
+    parity.randomize_batch_norm(theirs)
+    ours = pretrained.load(theirs, framework=framework)
+    assert (ours.config.depth, ours.config.version) == (depth, version)
+    x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype("float32")
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x)).logits.numpy()
+    np.testing.assert_allclose(parity.wrap(ours).outputs(x), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize(("name", "depth"), [("ResNet50", 50), ("ResNet101", 101)])
+def test_keras_applications_resnets_give_the_same_logits(name, depth, framework):
+    """Their convolutions have biases, which the BN behind each takes up exactly; their eps is 1.001e-5."""
+    build = getattr(keras.applications, name)
+    theirs = build(weights=None, classes=7, classifier_activation=None, input_shape=(64, 64, 3))
+    generator = np.random.default_rng(0)
+    for layer in theirs.layers:  # random biases and BN tensors: fresh ones would hide a mistake
+        values = layer.get_weights()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([generator.uniform(0.5, 1.5, value.shape) for value in values])
+        elif len(values) == 2:
+            layer.set_weights([values[0], generator.standard_normal(values[1].shape)])
+    ours = pretrained.load(theirs, framework=framework)
+    assert (ours.config.depth, ours.config.version, ours.config.bn_eps) == (depth, "v1", 1.001e-5)
+    x = generator.standard_normal((2, 64, 64, 3)).astype("float32")
+    expected = theirs.predict(x, verbose=0)
+    found = parity.wrap(ours).outputs(x.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    wrong = pretrained.load(theirs, framework=framework, version="v1.5")  # the same weights, another network
+    assert np.abs(parity.wrap(wrong).outputs(x.transpose(0, 3, 1, 2)) - expected).max() > 1e-2 * np.abs(expected).max()
+
+
+def test_keras_applications_v2_is_recognised_and_its_difference_named():
+    theirs = keras.applications.ResNet50V2(weights=None, classes=7, classifier_activation=None)
+    with pytest.raises(ValueError, match="takes the stride in the last block of a stage"):
+        pretrained.load(theirs)
+
+
+@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+def test_parameters_of_keras_applications_are_ours_and_their_biases(framework):
+    """REFERENCE counts of keras.applications: 25,636,712 parameters in ResNet50, running statistics included."""
+    theirs = keras.applications.ResNet50(weights=None)
+    assert theirs.count_params() == 25_636_712
+    ours = pretrained.load(theirs, framework=framework)
+    total = sum(int(np.prod(tensor.shape)) for tensor in parity.wrap(ours).tensors().values())
+    conv_biases = sum(layer.filters for layer in theirs.layers if isinstance(layer, keras.layers.Conv2D))
+    assert total + conv_biases == theirs.count_params()
+
+
+def test_other_keras_models_are_named():
+    with pytest.raises(ValueError, match=r"no ResNet of keras\.applications"):
+        pretrained.load(keras.applications.MobileNet(weights=None))
+    headless = keras.applications.ResNet50(weights=None, include_top=False)
+    with pytest.raises(ValueError, match="include_top=True"):
+        pretrained.load(headless)
