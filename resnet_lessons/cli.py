@@ -131,6 +131,53 @@ def lab(
     raise typer.Exit(notebook_server.serve(report.work, port, browser, extra or ()))
 
 
+@app.command()
+def summary(
+    depth: Annotated[
+        int, typer.Argument(metavar="DEPTH", help="18, 34, 50, 101, 152, or a depth of the CIFAR family such as 20.")
+    ],
+    version: Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")] = "v1",
+    family: Annotated[
+        str | None, typer.Option(metavar="imagenet|cifar", help="Default: imagenet, where it has this depth.")
+    ] = None,
+    shortcut: Annotated[
+        str | None, typer.Option(metavar="A|B|C|none", help="Default: B; A for CIFAR networks of basic blocks.")
+    ] = None,
+    num_classes: Annotated[int | None, typer.Option(metavar="N", help="Default: 1000 (ImageNet), 10 (CIFAR).")] = None,
+    in_channels: Annotated[int, typer.Option(metavar="N", help="Channels of the images.")] = 3,
+    width: Annotated[
+        int | None, typer.Option(metavar="N", help="Channels of the first stage. Default: 64 (ImageNet), 16 (CIFAR).")
+    ] = None,
+    image_size: Annotated[
+        str | None, typer.Option(metavar="H[xW]", help="Such as 224 or 240x320. Default: 224 (ImageNet), 32 (CIFAR).")
+    ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer, too.")] = False,
+    versus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION|DEPTH|DEPTH:VERSION", help="Show what sets it apart from this network: v1, 34, 101:v1.5."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a network by stages: shapes, parameters, multiply-adds, receptive field."""
+    from resnet_lessons import summary as report
+
+    fields = {"shortcut": shortcut, "num_classes": num_classes, "in_channels": in_channels, "width": width}
+    size = None if image_size is None else report.parse_image_size(image_size)
+    config, note = report.choose_config(depth, version, family, **fields)
+    network = report.summarize(config, size, note)
+    other = None
+    if versus is not None:
+        other_depth, other_version = report.parse_versus(versus, depth, version)
+        other_config, _ = report.choose_config(other_depth, other_version, config.family, **fields)
+        other = report.summarize(other_config, size)
+    if as_json:
+        report.write(report.as_json(network, other) + "\n")
+    else:
+        report.show(network, other, layers)
+
+
 def _tell(report: Report) -> None:
     """Print what happened to the copies, a line for each kind, and what to do about it."""
     lines = list(report.notes)

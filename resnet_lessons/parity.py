@@ -2,6 +2,7 @@
 
     randomize_batch_norm(net)         give every BN tensor values of its own; a fresh network proves little
     copy_weights(net, twin)           in either direction, running statistics included
+    state_of(net)                     its tensors as arrays, under PyTorch's names
     compare(net, twin, images)        outputs, gradients, running statistics after one training step
     first_divergence(net, twin, …)    layer by layer: where two networks begin to differ
 
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_lessons.parity_networks import Key, Network, Recording, wrap
+from resnet_lessons.architecture import ResNetConfig, trace_names
+from resnet_lessons.parity_networks import Key, Network, Recording, torch_key, wrap
 
 import numpy as np
 
@@ -113,9 +115,25 @@ def copy_weights(source: Any, target: Any) -> None:
     if problems:
         shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
         raise ValueError(f"These weights do not fit, and nothing was copied: {shown}.")
-    with _restored(wrap(target), only_on_error=True):
+    with restored(wrap(target), only_on_error=True):
         for key, tensor in wanted.items():
             tensor.write(given[key].read())
+
+
+def state_of(net: Any) -> dict[str, np.ndarray]:
+    """Return copies of all tensors of one of the kit's networks, of either framework, under PyTorch's names and layout.
+
+    With such a dictionary as its source, `copy_weights` fills a network from several others.
+    """
+    names = tensor_names(net.config)
+    return {names[key]: tensor.read() for key, tensor in wrap(net).tensors().items()}
+
+
+def tensor_names(config: ResNetConfig) -> dict[Key, str]:
+    """Return the PyTorch name of every tensor of a network, without PyTorch."""
+    kinds = {"conv": ("weight",), "bn": tuple(BN_RANGES), "dense": ("weight", "bias")}
+    names = [f"{layer}.{kind}" for layer, layer_kind in trace_names(config) for kind in kinds.get(layer_kind, ())]
+    return {torch_key(name): name for name in names}
 
 
 def randomize_batch_norm(net: Any, seed: int = 0) -> None:
@@ -155,7 +173,7 @@ def compare(net: Any, twin: Any, images: Any = None, *, seed: int = 0) -> Report
     a, b = wrap(net), wrap(twin)
     batch = _images(a, b, images)
     _same_names(a.tensors().keys(), b.tensors().keys())
-    with _restored(a), _restored(b):
+    with restored(a), restored(b):
         _vary_constant_norms(a, b, seed)
         outputs = {"outputs": _difference(a.outputs(batch), b.outputs(batch))}
         direction = np.random.default_rng(seed).standard_normal(b.outputs(batch).shape)
@@ -191,7 +209,7 @@ def first_divergence(net: Any, twin: Any, images: Any, *, tolerance: float | Non
     batch = _images(a, b, images)
     if tolerance is None:
         tolerance = 1e-9 if a.is_float64() and b.is_float64() else 1e-4
-    with _restored(a), _restored(b):
+    with restored(a), restored(b):
         _vary_constant_norms(a, b, seed=0)
         seen, other = a.layer_outputs(batch), b.layer_outputs(batch)
     rows, first = [], None
@@ -237,7 +255,7 @@ def recorded(name: str) -> Recording:
 def record(net: Any, images: Any, path: Path, *, seed: int = 0) -> None:
     """Write the recording that `recorded` reads: weights, images, outputs, gradients, running statistics."""
     a = wrap(net)
-    with _restored(a):
+    with restored(a):
         batch = a.as_batch(images)
         tensors = {tensor.name: tensor.read() for tensor in a.tensors().values()}
         outputs = a.outputs(batch)
@@ -286,16 +304,17 @@ def _vary_constant_norms(a: Network, b: Network, seed: int) -> None:
 
 
 @contextmanager
-def _restored(net: Network, only_on_error: bool = False) -> Iterator[None]:
-    """Put every tensor back as it was."""
-    before = {key: tensor.read() for key, tensor in net.tensors().items()}
+def restored(net: Any, only_on_error: bool = False) -> Iterator[None]:
+    """Put every tensor of a network back as it was when the `with` block ends."""
+    network = wrap(net)
+    before = {key: tensor.read() for key, tensor in network.tensors().items()}
     finished = False
     try:
         yield
         finished = True
     finally:
         if not (finished and only_on_error):
-            for key, tensor in net.tensors().items():
+            for key, tensor in network.tensors().items():
                 tensor.write(before[key])
 
 

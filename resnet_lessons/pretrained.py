@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_lessons import parity
-from resnet_lessons.architecture import IMAGENET_STAGES, ResNetConfig, resnet_config, trace_names
-from resnet_lessons.parity_networks import Key, torch_key, wrap
+from resnet_lessons.architecture import IMAGENET_STAGES, ResNetConfig, resnet_config
 
 import numpy as np
 
@@ -87,8 +86,7 @@ def save(net: Any, path: str | Path, **notes: str) -> Path:
     from safetensors.numpy import save_file
 
     path = Path(path)
-    names = _torch_names(net.config)
-    tensors = {names[key]: np.ascontiguousarray(tensor.read()) for key, tensor in wrap(net).tensors().items()}
+    tensors = {name: np.ascontiguousarray(array) for name, array in parity.state_of(net).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     os.close(handle)
@@ -291,13 +289,6 @@ def _keras_applications_name(name: str) -> str:
     stage, block, number, kind = int(place[1]) - 1, int(place[2]) - 1, place[3], place[4]
     inside = f"{kind}{number}" if number != "0" else f"downsample.{0 if kind == 'conv' else 1}"
     return f"layer{stage}.{block}.{inside}"
-
-
-def _torch_names(config: ResNetConfig) -> dict[Key, str]:
-    """The PyTorch name of every tensor, without PyTorch."""
-    kinds = {"conv": ("weight",), "bn": tuple(parity.BN_RANGES), "dense": ("weight", "bias")}
-    names = [f"{layer}.{kind}" for layer, layer_kind in trace_names(config) for kind in kinds.get(layer_kind, ())]
-    return {torch_key(name): name for name in names}
 
 
 def _some(names: Any) -> str:

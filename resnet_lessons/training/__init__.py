@@ -1,0 +1,80 @@
+"""Training: one recipe, and a loop in each framework that follows it.
+
+    recipe.py       Recipe, the learning rate at a step, the order of the images in an epoch
+    torch_loop.py   fit and evaluate in PyTorch
+    tf_loop.py      fit and evaluate in Keras
+
+`fit` and `evaluate` here choose the loop by the network they are given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resnet_lessons.architecture import ResNetConfig, trace_names
+from resnet_lessons.datasets import Dataset
+from resnet_lessons.parity import restored
+from resnet_lessons.parity_networks import wrap
+from resnet_lessons.training.recipe import RECIPES, History, Recipe, batch_order, learning_rate
+
+__all__ = [
+    "RECIPES",
+    "History",
+    "Recipe",
+    "batch_order",
+    "evaluate",
+    "fit",
+    "gradient_norms",
+    "learning_rate",
+    "new_network",
+]
+
+
+def new_network(framework: str, config: ResNetConfig, seed: int = 0) -> Any:
+    """Build a network in "pytorch" or "tensorflow"; the seed decides its initial weights."""
+    if framework == "pytorch":
+        from resnet_lessons import torch_resnet
+
+        import torch
+
+        torch.manual_seed(seed)
+        return torch_resnet.resnet(config=config)
+    if framework == "tensorflow":
+        from resnet_lessons import tf_resnet
+
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        return tf_resnet.resnet(config=config)
+    raise ValueError(f"framework is {framework!r}; it is one of pytorch, tensorflow.")
+
+
+def fit(net: Any, dataset: Dataset, recipe: Recipe, **options: Any) -> History:
+    """Train a network of either framework on a dataset; see `torch_loop.fit`."""
+    return _loop(net).fit(net, dataset, recipe, **options)
+
+
+def evaluate(net: Any, images: Any, labels: Any, **options: Any) -> tuple[float, float]:
+    """Return the mean loss and the accuracy (0…1) of a network of either framework; see `torch_loop.evaluate`."""
+    return _loop(net).evaluate(net, images, labels, **options)
+
+
+def gradient_norms(net: Any, images: Any, labels: Any) -> dict[str, float]:
+    """Return the norm of the loss's gradient with respect to each convolution's weights, from the input on.
+
+    The loss is the mean cross-entropy of one batch (B, C, H, W) in training mode. The network is left as it was.
+    """
+    with restored(net):
+        norms = _loop(net).gradient_norms(net, images, labels)
+    names = [name for name, kind in trace_names(net.config) if kind == "conv"]
+    return {name: norms[name.replace(".", "_")] for name in names}
+
+
+def _loop(net: Any) -> Any:
+    if wrap(net).framework == "PyTorch":
+        from resnet_lessons.training import torch_loop
+
+        return torch_loop
+    from resnet_lessons.training import tf_loop
+
+    return tf_loop

@@ -1,0 +1,106 @@
+"""Training in PyTorch: a loop to be read in one go."""
+
+from __future__ import annotations
+
+import time
+
+from resnet_lessons.datasets import Dataset
+from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, learning_rate
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm.auto import tqdm
+
+
+def fit(net: torch.nn.Module, dataset: Dataset, recipe: Recipe, *, progress: bool = True, label: str = "") -> History:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    net
+        Takes images (B, C, H, W), returns logits (B, classes).
+    dataset, recipe
+        What to train on, and how.
+    progress
+        Whether to show a progress bar, one tick an update.
+    label
+        What the bar is called.
+
+    Returns
+    -------
+    dict of lists
+        "epoch" (from 1), "train_loss" and "train_accuracy" (running means over the epoch, in training mode), "test_loss",
+        "test_accuracy", "seconds" (since the start). Accuracies are shares of 1.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer a number; the message says what to try.
+    """
+    like = next(net.parameters())
+    images = torch.as_tensor(dataset.normalized(dataset.train), dtype=like.dtype, device=like.device)
+    labels = torch.as_tensor(dataset.train.labels, device=like.device)
+    test_images = dataset.normalized(dataset.test)
+    optimizer = torch.optim.SGD(net.parameters(), lr=recipe.peak_rate, momentum=recipe.momentum, nesterov=True)
+    history: History = {}
+    step, steps, start = 0, recipe.steps(len(labels)), time.perf_counter()
+    with tqdm(total=steps, desc=label or "training", disable=not progress, unit="step") as bar:
+        for epoch in range(recipe.epochs):
+            net.train()
+            total_loss, correct = 0.0, 0
+            for indices in batch_order(len(labels), recipe, epoch):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, step, steps)
+                batch, wanted = images[indices], labels[indices]
+                logits = net(batch)
+                loss = F.cross_entropy(logits, wanted)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total_loss += loss.item() * len(indices)
+                correct += int((logits.argmax(dim=1) == wanted).sum())
+                step += 1
+                bar.update()
+            check_finite(total_loss, epoch)
+            test_loss, test_accuracy = evaluate(net, test_images, dataset.test.labels)
+            row = {
+                "epoch": epoch + 1,
+                "train_loss": total_loss / len(labels),
+                "train_accuracy": correct / len(labels),
+                "test_loss": test_loss,
+                "test_accuracy": test_accuracy,
+                "seconds": time.perf_counter() - start,
+            }
+            for name, value in row.items():
+                history.setdefault(name, []).append(value)
+            bar.set_postfix(train=f"{row['train_accuracy']:.1%}", test=f"{test_accuracy:.1%}")
+    return history
+
+
+def evaluate(
+    net: torch.nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500
+) -> tuple[float, float]:
+    """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
+    like = next(net.parameters())
+    was_training = net.training
+    net.eval()
+    with torch.inference_mode():
+        parts = torch.as_tensor(images, dtype=like.dtype, device=like.device).split(batch_size)
+        logits = torch.cat([net(part) for part in parts])
+        wanted = torch.as_tensor(labels, device=like.device)
+        loss, correct = F.cross_entropy(logits, wanted), (logits.argmax(dim=1) == wanted).sum()
+    net.train(was_training)
+    return float(loss), int(correct) / len(labels)
+
+
+def gradient_norms(net: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return the gradient's norm for every parameter's layer, by the layer's name with `_` for `.`."""
+    like = next(net.parameters())
+    net.train()
+    logits = net(torch.as_tensor(images, dtype=like.dtype, device=like.device))
+    loss = F.cross_entropy(logits, torch.as_tensor(labels, device=like.device))
+    names, weights = zip(*((name, p) for name, p in net.named_parameters() if p.ndim == 4), strict=True)
+    gradients = torch.autograd.grad(loss, weights)
+    layers = [name.removesuffix(".weight").replace(".", "_") for name in names]
+    return {layer: float(gradient.norm()) for layer, gradient in zip(layers, gradients, strict=True)}
