@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_lessons.architecture import ResNetConfig, trace_names
-from resnet_lessons.parity_networks import Key, Network, Recording, torch_key, wrap
+from resnet_lessons.parity_networks import INPUT, Key, Network, Recording, torch_key, wrap
 
 import numpy as np
 
@@ -136,15 +136,15 @@ def tensor_names(config: ResNetConfig) -> dict[Key, str]:
     return {torch_key(name): name for name in names}
 
 
-def randomize_batch_norm(net: Any, seed: int = 0) -> None:
+def randomize_batch_norm(net: Any, seed: int = 0, *, beta: tuple[float, float] = BN_RANGES["bias"]) -> None:
     """Give every BN tensor of a network random values of its own.
 
     In a fresh network γ = var = 1 and β = mean = 0: a copy that swaps γ with the variance changes nothing, and nobody
-    notices. Values: γ in 0.5…1.5, β in 0…1, the mean in −0.5…0.5, the variance in
+    notices. Values: γ in 0.5…1.5, β in `beta`, the mean in −0.5…0.5, the variance in
     0.5…2.
     """
     for key, tensor in _norm_tensors(wrap(net)).items():
-        tensor.write(_random_norm_values(key, tensor.shape, seed))
+        tensor.write(_random_norm_values(key, tensor.shape, seed, {**BN_RANGES, "bias": beta}))
 
 
 def compare(net: Any, twin: Any, images: Any = None, *, seed: int = 0) -> Report:
@@ -286,8 +286,8 @@ def _norm_tensors(net: Network) -> dict[Key, Any]:
     return {key: tensor for key, tensor in tensors.items() if key.layer in norms}
 
 
-def _random_norm_values(key: Key, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    low, high = BN_RANGES[key.kind]
+def _random_norm_values(key: Key, shape: tuple[int, ...], seed: int, ranges: Any = BN_RANGES) -> np.ndarray:
+    low, high = ranges[key.kind]
     name_as_numbers = list(".".join(key).encode())  # its own values for every tensor, whatever the order
     return np.random.default_rng([seed, *name_as_numbers]).uniform(low, high, shape)
 
@@ -338,7 +338,7 @@ def _same_convention(a: Network, b: Network, old: dict[Key, np.ndarray]) -> tupl
 
 def _differences(names: Network, ours: dict[Key, Any], theirs: dict[Key, Any]) -> dict[str, float]:
     """Return the difference of each tensor, by name; a tensor that only one side has differs by inf."""
-    known = {key: tensor.name for key, tensor in names.tensors().items()}
+    known = {key: tensor.name for key, tensor in names.tensors().items()} | {INPUT: INPUT.layer}
     return {
         known.get(key, ".".join(key)): _difference(ours[key], theirs[key]) if key in ours and key in theirs else np.inf
         for key in [*ours, *(theirs.keys() - ours.keys())]

@@ -132,18 +132,20 @@ class StateDict(Network):
 class Recording(StateDict):
     """A committed record of what a small network computed: weights, images, and all that `compare` looks at."""
 
-    framework = "A recording"
-
-    def __init__(self, groups: Mapping[str, dict[str, np.ndarray]], values_per_channel: Mapping[str, int]):
+    def __init__(self, groups: Mapping[str, dict[str, np.ndarray]], facts: Mapping[str, Any]):
         super().__init__(groups["weights"])
-        self.groups, self.values_per_channel = groups, values_per_channel
+        self.groups, self.facts = groups, facts
+        self.framework = facts["framework"]  # which one computed it, and so which convention its variances follow
+        self.values_per_channel = facts["values_per_channel"]
         self.images = groups["run"]["images"]
         self._stepped = False
 
+    def momenta(self) -> dict[str, float]:
+        return self.facts["momenta"]
+
     def tensors(self) -> dict[Key, Tensor]:
         # After its "training step" a recording shows the running statistics as they were then.
-        self_arrays = {**self.groups["weights"], **(self.groups["after"] if self._stepped else {})}
-        self.arrays = self_arrays
+        self.arrays = {**self.groups["weights"], **(self.groups["after"] if self._stepped else {})}
         return {key: self._as_found(tensor) for key, tensor in super().tensors().items()}
 
     def _as_found(self, tensor: Tensor) -> Tensor:
@@ -178,7 +180,8 @@ class Recording(StateDict):
             yield from ((f"after/{tensor.name}", tensor.read()) for _, tensor in running)
 
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays()}
-        save_file(contiguous, path, {"values_per_channel": json.dumps(dict(net.values_per_channel))})
+        facts = {"framework": net.framework, "momenta": net.momenta(), "values_per_channel": net.values_per_channel}
+        save_file(contiguous, path, {"facts": json.dumps(facts)})
 
     @classmethod
     def load(cls, path: Path) -> Recording:
@@ -189,7 +192,7 @@ class Recording(StateDict):
             for full_name in file.keys():  # noqa: SIM118  # the file is no mapping
                 group, _, name = full_name.partition("/")
                 groups[group][name] = file.get_tensor(full_name)
-            return cls(groups, json.loads(file.metadata()["values_per_channel"]))
+            return cls(groups, json.loads(file.metadata()["facts"]))
 
 
 class _Torch(Network):

@@ -12,7 +12,6 @@ import os
 import pickle
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,13 +87,15 @@ def save(net: Any, path: str | Path, **notes: str) -> Path:
     path = Path(path)
     tensors = {name: np.ascontiguousarray(array) for name, array in parity.state_of(net).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        unfinished.touch()
+        usual = unfinished.stat().st_mode  # safetensors would leave a file that its owner alone can read
         save_file(tensors, unfinished, {"resnet_lessons": json.dumps(net.config.to_dict()), **notes})
+        unfinished.chmod(usual)
         os.replace(unfinished, path)
     except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     return path
 

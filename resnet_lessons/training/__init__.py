@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from resnet_lessons.architecture import ResNetConfig, trace_names
@@ -29,8 +31,10 @@ __all__ = [
     "new_network",
 ]
 
+RECORDS = Path(__file__).parent.parent / "records"
 
-def new_network(framework: str, config: ResNetConfig, seed: int = 0) -> Any:
+
+def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str = "float32") -> Any:
     """Build a network in "pytorch" or "tensorflow"; the seed decides its initial weights."""
     if framework == "pytorch":
         from resnet_lessons import torch_resnet
@@ -38,20 +42,40 @@ def new_network(framework: str, config: ResNetConfig, seed: int = 0) -> Any:
         import torch
 
         torch.manual_seed(seed)
-        return torch_resnet.resnet(config=config)
+        return torch_resnet.resnet(config=config, dtype=dtype)
     if framework == "tensorflow":
         from resnet_lessons import tf_resnet
 
         import keras
 
         keras.utils.set_random_seed(seed)
-        return tf_resnet.resnet(config=config)
+        return tf_resnet.resnet(config=config, dtype=dtype)
     raise ValueError(f"framework is {framework!r}; it is one of pytorch, tensorflow.")
 
 
 def fit(net: Any, dataset: Dataset, recipe: Recipe, **options: Any) -> History:
     """Train a network of either framework on a dataset; see `torch_loop.fit`."""
     return _loop(net).fit(net, dataset, recipe, **options)
+
+
+def predict(net: Any, images: Any, **options: Any) -> Any:
+    """Return the logits (N, classes), a NumPy array, of images (N, C, H, W) in evaluation mode."""
+    return _loop(net).predict(net, images, **options)
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """Return a recorded experiment: "made_by" (command, recipe, packages) and "runs" (one dictionary each).
+
+    Raises
+    ------
+    ValueError
+        If there is no such record; the message lists those there are.
+    """
+    path = RECORDS / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))
+        raise ValueError(f"There is no record {name!r}; there are: {there}.")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def evaluate(net: Any, images: Any, labels: Any, **options: Any) -> tuple[float, float]:

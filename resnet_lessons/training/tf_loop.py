@@ -39,9 +39,14 @@ def fit(net: Any, dataset: Dataset, recipe: Recipe, *, progress: bool = True, la
 
 def evaluate(net: Any, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500) -> tuple[float, float]:
     """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
-    logits = net.predict(nhwc(images), batch_size=batch_size, verbose=0)
+    logits = predict(net, images, batch_size=batch_size)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
     return float(loss), int((logits.argmax(axis=1) == labels).sum()) / len(labels)
+
+
+def predict(net: Any, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
+    return net.predict(nhwc(images), batch_size=batch_size, verbose=0)
 
 
 def gradient_norms(net: Any, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:

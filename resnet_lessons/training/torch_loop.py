@@ -82,16 +82,21 @@ def evaluate(
     net: torch.nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
+    logits = torch.as_tensor(predict(net, images, batch_size=batch_size))
+    wanted = torch.as_tensor(labels)
+    return float(F.cross_entropy(logits, wanted)), int((logits.argmax(dim=1) == wanted).sum()) / len(labels)
+
+
+def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
     like = next(net.parameters())
     was_training = net.training
     net.eval()
     with torch.inference_mode():
         parts = torch.as_tensor(images, dtype=like.dtype, device=like.device).split(batch_size)
         logits = torch.cat([net(part) for part in parts])
-        wanted = torch.as_tensor(labels, device=like.device)
-        loss, correct = F.cross_entropy(logits, wanted), (logits.argmax(dim=1) == wanted).sum()
     net.train(was_training)
-    return float(loss), int(correct) / len(labels)
+    return logits.cpu().numpy()
 
 
 def gradient_norms(net: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:

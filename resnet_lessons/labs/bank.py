@@ -1,0 +1,308 @@
+"""The chapters' questions, kept here so that a notebook asks without showing the answer in its own code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import bank_primer
+from .questions import Prediction, Question, Quiz
+
+PRIMER = "primer.ipynb"
+
+PLACEMENT = [
+    Question(
+        "shapes",
+        "A 3×3 convolution with stride 2 and symmetric padding 1 meets a map of 56×56. How large is its output?",
+        {
+            "28 × 28": "⌊(56 + 2·1 − 3) / 2⌋ + 1 = 28.",
+            "27 × 27": "That is the size without padding: ⌊(56 − 3) / 2⌋ + 1. The padding adds a ring of zeros first.",
+            "29 × 29": "Tempting if one rounds up: (56 + 2 − 3) / 2 = 27.5, and half a step is no step. 27 + 1 = 28.",
+            "54 × 54": "That would be stride 1 without padding. Stride 2 keeps every second position.",
+        },
+        "28 × 28",
+        link=f"{PRIMER}#1-Convolution-shapes-and-padding",
+        link_text="primer, section 1",
+    ),
+    Question(
+        "batch-norm",
+        "You evaluate one image twice with a trained network: once alone, once in a batch with 31 others. In evaluation "
+        "mode, batch normalisation makes its logits",
+        {
+            "the same both times": "In evaluation mode BN uses its running mean and variance, which no batch changes.",
+            "different, since the batch's mean and variance differ": "So it is in training mode. In evaluation mode BN "
+            "uses running statistics in place of the batch's.",
+            "undefined for the single image": "A batch of one is a problem in training, where the variance would be "
+            "taken over too few values. In evaluation mode nothing is averaged over the batch.",
+        },
+        "the same both times",
+        link=f"{PRIMER}#2-Batch-normalisation-in-training-and-in-evaluation",
+        link_text="primer, section 2",
+    ),
+    Question(
+        "autograd",
+        "y = relu(x)·x at x = −2. What is dy/dx?",
+        {
+            "0": "relu(x) is 0 on the whole neighbourhood of −2, so y is 0 there and does not change.",
+            "−2": "That would be d(c·x)/dx with c = −2. But relu(−2) is 0, and its own derivative there is 0 too.",
+            "−4": "That is 2x, the derivative of x². It holds where relu(x) = x, for positive x only.",
+            "not defined": "ReLU has its kink at 0 only; at −2 it is flat.",
+        },
+        "0",
+        link=f"{PRIMER}#3-Automatic-differentiation",
+        link_text="primer, section 3",
+    ),
+    Question(
+        "loop",
+        "Which order is right for one training step?",
+        {
+            "logits → loss → gradients → update": "The loss needs the logits, the gradients need the loss, and the update "
+            "needs the gradients. (PyTorch also wants the old gradients cleared before it computes new ones.)",
+            "update → logits → loss → gradients": "The update would use the gradients of a batch that is gone: every step "
+            "lags by one.",
+            "logits → gradients → loss → update": "Gradients are derivatives of the loss; without it there is nothing to "
+            "derive.",
+        },
+        "logits → loss → gradients → update",
+        link=f"{PRIMER}#4-A-training-loop",
+        link_text="primer, section 4",
+    ),
+]
+
+START_HERE: dict[str, Question | list[Question]] = {
+    "placement": PLACEMENT,
+    "deeper": Question(
+        "deeper",
+        "Both are trained in the same way for ten epochs. Which has the higher accuracy <b>on the images it was trained "
+        "on</b>?",
+        {
+            "plain-56": "It has three times as many layers to fit the training images with, so this is the natural guess. "
+            "Train both and look.",
+            "plain-20": "Then you know the surprise of 2015, or you have trained deep plain networks. Train both and look.",
+            "both about 100 %": "1,437 small images are few, and either network could memorise them. Train both and look.",
+        },
+        "plain-20",
+    ),
+    "overfitting": Question(
+        "overfitting",
+        "Somebody says: “plain-56 over-fits; it has too many parameters.” What would the two accuracies of an over-fitted "
+        "network look like?",
+        {
+            "training high, test low": "It has learned its images by heart and fails on others.",
+            "training low, test high": "That can happen for a moment under strong augmentation or dropout; it is not "
+            "over-fitting.",
+            "both low": "That is a network that has not learned its training images either: under-fitting.",
+        },
+        "training high, test low",
+    ),
+    "capacity": Question(
+        "capacity",
+        "Next suspect: can a plain network of 56 layers, with some choice of its weights, compute <b>exactly</b> what the "
+        "trained plain-20 computes?",
+        {
+            "yes, exactly": "The next cell builds it.",
+            "only approximately": "A stack of random-looking layers blurs what it gets. But we may choose the weights, and a "
+            "convolution can be chosen that changes nothing.",
+            "no: the extra ReLUs destroy information": "A ReLU changes negative values only. What leaves a block of this "
+            "network has passed a ReLU already and has none.",
+        },
+        "yes, exactly",
+    ),
+    "remedy": Question(
+        "remedy",
+        "Now residual-56: the same 56 layers, and around every two convolutions a path that adds the block's input to its "
+        "output. It has exactly as many parameters as plain-56. After ten epochs its training accuracy is",
+        {
+            "about that of plain-56": "Same depth, same parameters, same recipe: a fair guess, if parameters were what "
+            "counts.",
+            "between plain-56 and plain-20": "A fair guess if depth itself did the harm and the additions softened it.",
+            "at least that of plain-20": "One addition for every two layers, no parameter more.",
+        },
+        "at least that of plain-20",
+    ),
+    "gradients": Question(
+        "gradients",
+        "Third suspect, and the most often accused: vanishing gradients. In the <b>untrained</b> plain-56, the gradient of "
+        "the first convolution is, beside that of the last,",
+        {
+            "much smaller": "The usual story. With batch normalisation it is not what one measures; look at the plot.",
+            "about as large": "So it would be in a perfectly scaled network. Look at the plot.",
+            "much larger": "It explodes towards the input: the opposite of the usual story.",
+        },
+        "much larger",
+    ),
+}
+
+BASIC_BLOCK: dict[str, Question | list[Question]] = {
+    "recall": [
+        Question(
+            "degradation",
+            "plain-56 does worse than plain-20 on the <b>training</b> set. Which mistake does somebody make who answers “add "
+            "dropout”?",
+            {
+                "Takes it for over-fitting": "Dropout fights over-fitting: a high training and a low test accuracy. Here the "
+                "training accuracy itself is low.",
+                "Takes it for exploding gradients": "Dropout does not touch the scale of gradients. The mistake lies "
+                "earlier, in what is taken for the illness.",
+                "None; dropout helps here": "Dropout makes fitting the training images harder still, and that is what "
+                "already fails.",
+            },
+            "Takes it for over-fitting",
+        ),
+        Question(
+            "code",
+            "<code>weights[f'{name}.bn1.running_var'] = np.full(channels, 1 - 1e-5)</code> — why not simply 1?",
+            {
+                "BN adds eps = 1e-5 to the variance, and the sum must be 1": "It divides by √(var + eps); with the sum at 1 "
+                "the layer changes nothing.",
+                "A variance must stay below 1": "Any positive variance will do. It is the division by √(var + eps) that has "
+                "to be by one.",
+                "To leave the layer something to learn": "The running variance is not learned at all; it is a statistic.",
+            },
+            "BN adds eps = 1e-5 to the variance, and the sum must be 1",
+        ),
+        Question(
+            "shape",
+            "A block of plain-20 in its first stage gets (64, 16, 8, 8) in PyTorch's layout and has two 3×3 convolutions to "
+            "16 channels, stride 1, padding 1. What leaves it?",
+            {
+                "(64, 16, 8, 8)": "Padding 1 makes up for the 3×3 window; channels are as many as before.",
+                "(64, 16, 4, 4)": "That takes a stride of 2. A block halves its map only where a new stage begins.",
+                "(64, 32, 8, 8)": "Channels double with a new stage, and are set by the convolution: here to 16.",
+            },
+            "(64, 16, 8, 8)",
+        ),
+    ],
+    "which": Question(
+        "which",
+        "A block receives x, a map without negative values, and should hand it on unchanged. F is two convolutions with "
+        "BN and a ReLU between. Which block gets there if all weights of F are simply <b>zero</b>?",
+        {
+            "relu(F(x))": "With F = 0 it hands on zeros: everything is lost. To hand x on, F must become a very particular "
+            "stack of filters.",
+            "relu(x + F(x))": "With F = 0 it is relu(x), and x has no negative values: x itself.",
+            "relu(g·F(x) + (1 − g)·x), g = ½": "With F = 0 it hands on half of x. Nine such blocks leave 1/512 of it.",
+            "relu(W·[x, F(x)]), W a learned 1×1 convolution": "A concatenation keeps x at hand, but W has to learn to pick "
+            "it out; with weights of zero nothing passes.",
+        },
+        "relu(x + F(x))",
+    ),
+    "parameters": Question(
+        "parameters",
+        "Count before the computer does: how many trainable parameters has a basic block of 64 channels (two 3×3 "
+        "convolutions without bias, two BN layers)?",
+        {
+            "73,984": "2 · 3·3·64·64 = 73,728 weights, and 2 · 2·64 = 256 for γ and β.",
+            "73,728": "Those are the convolutions. BN's γ and β are trained too: 2 · 2·64 more.",
+            "74,240": "That counts four numbers a channel for BN: γ, β, mean and variance. The last two are statistics: "
+            "they are updated, not trained.",
+            "36,992": "One convolution and one BN: half the block.",
+        },
+        "73,984",
+    ),
+    "translation": Question(
+        "translation",
+        "You translate the block to Keras line by line. Which of its lines computes something else if you leave the "
+        "arguments at Keras's defaults?",
+        {
+            "BatchNormalization()": "Keras's eps is 1e-3 and its momentum 0.99, which PyTorch would call 0.01; PyTorch's are "
+            "1e-5 and 0.1. No shape tells, no error is raised.",
+            "ReLU()": "The same function in both.",
+            "Conv2D(channels, 3, padding='same', use_bias=False)": "At stride 1, 'same' pads one zero on every side, as "
+            "PyTorch's padding=1 does. (At stride 2 it would not: chapter 02.) Its initial weights are drawn otherwise, but "
+            "weights are what we copy.",
+            "Add()": "The same function in both.",
+        },
+        "BatchNormalization()",
+    ),
+    "float32": Question(
+        "float32",
+        "In float64 all gradients of the twins agree to 1 in 10⁹. What do you expect in float32, whose numbers have about "
+        "7 digits, of a whole ResNet-20?",
+        {
+            "outputs and gradients agree to about 6 digits": "The outputs do. The gradients usually do as well, and then "
+            "one pair of runs is off by a hundredth. See why below.",
+            "outputs agree, single gradients may be far off": "A ReLU's derivative jumps from 0 to 1 where its input "
+            "crosses 0, and rounding decides on which side a value that is nearly 0 falls.",
+            "neither agrees to more than 2 digits": "Rounding errors do add up over layers, but slowly: the outputs keep "
+            "six digits.",
+        },
+        "outputs agree, single gradients may be far off",
+    ),
+    "block-a": Question(
+        "block-a",
+        "Which mistake has block <b>A</b>?",
+        {
+            "The ReLU comes before the addition": "A rectified branch can only add: no output lies below its input, and the "
+            "mean grows from block to block. Measured on ResNet-110: 7.84 % error in place of 6.61 % (He et al. 2016, "
+            "1603.05027, Table 2).",
+            "No ReLU follows the addition": "That would explain the negative outputs. But F has both signs, so many outputs "
+            "would lie below their inputs; here none does.",
+            "The shortcut is never added": "Then a silent branch would leave nothing of the input; here it leaves all of it.",
+        },
+        "The ReLU comes before the addition",
+    ),
+    "block-b": Question(
+        "block-b",
+        "Which mistake has block <b>B</b>?",
+        {
+            "The shortcut is never added": "With a silent branch nothing is left: nothing but the branch leads to the "
+            "output. The block is plain.",
+            "The ReLU comes before the addition": "Then no output could lie below its input, and the mean would grow.",
+            "The sum is multiplied by 0.5": "Then a silent branch would leave half of the input: the change would be 0.5.",
+        },
+        "The shortcut is never added",
+    ),
+    "block-c": Question(
+        "block-c",
+        "Which mistake has block <b>C</b>?",
+        {
+            "No ReLU follows the addition": "Nothing cuts off what is negative in the sum, and outputs fall below their "
+            "inputs as often as F is negative. Version 2 leaves this ReLU out on purpose, and changes more than that "
+            "(chapter 05).",
+            "The ReLU comes before the addition": "It explains negative outputs where inputs are negative, but then no "
+            "output could lie below its input.",
+            "BN is missing after the first convolution": "The last ReLU would still be there, and nothing negative could "
+            "leave.",
+        },
+        "No ReLU follows the addition",
+    ),
+    "autopsy": Question(
+        "autopsy",
+        "That code initialises with <code>init.kaiming_normal_(m.weight)</code>, whose default is fan-<b>in</b>; torchvision "
+        "and this kit say fan-<b>out</b>. In how many of ResNet-20's nineteen convolutions does it make a difference?",
+        {
+            "3": "Where a layer has as many channels going in as out, fan-in and fan-out are equal. They differ in the "
+            "stem and in the first convolution of the second and the third stage.",
+            "all 19": "Fan-in is k²·C_in and fan-out k²·C_out. In most layers of this network C_in = C_out.",
+            "none": "So it is inside a stage. Three layers have fewer channels going in than out.",
+        },
+        "3",
+    ),
+}
+
+QUESTIONS: Mapping[str, Mapping[str, Question | list[Question]]] = {
+    "00_start_here": START_HERE,
+    "01_basic_block": BASIC_BLOCK,
+    "primer": dict(bank_primer.QUESTIONS),
+}
+
+
+def ask(chapter: str, name: str) -> Prediction | Quiz:
+    """Ask one of a chapter's questions, or a group of them as a quiz.
+
+    Raises
+    ------
+    ValueError
+        If there is no such chapter or question; the message lists those there are.
+    """
+    if chapter not in QUESTIONS:
+        raise ValueError(f"There are no questions for {chapter!r}; there are for {', '.join(QUESTIONS)}.")
+    if name not in QUESTIONS[chapter]:
+        raise ValueError(f"{chapter} has no question {name!r}; it has {', '.join(QUESTIONS[chapter])}.")
+    found = QUESTIONS[chapter][name]
+    if isinstance(found, list):
+        return Quiz(chapter, found, key=name)
+    return Prediction(
+        chapter, found.key, found.text, list(found.options), found.answer, found.options,
+        link=found.link, link_text=found.link_text,
+    )  # fmt: skip

@@ -1,0 +1,471 @@
+"""Lab "Find the planted fault": a basic block with one hidden mistake is compared with the correct one, layer by layer.
+
+A round has three steps: look at the symptoms; predict where a walk along the layers first meets a difference, and see
+it; name the mistake. A wrong name is answered with the observation that rules it out.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets as widgets
+
+from .. import progress
+from . import faults
+from .questions import _STYLE, _labels, _plain
+
+TO_SOLVE = 3  # names found at the first try
+OPTIONS = 5
+
+_TITLE = "Find the planted fault"
+_TASK = (
+    "A basic block computes something else than the correct one, though their weights are equal: one mistake is "
+    "in its code. Look at what it shows, predict where the two first differ, then name the mistake. Three named at "
+    "the first try solve the lab."
+)
+_NO_FRAMEWORK = "This lab needs PyTorch or TensorFlow, and neither is installed here."
+_LAB_STYLE = """<style>
+.rl-lab table { border-collapse: collapse; margin: 4px 0 10px 0; font-size: inherit; color: inherit; }
+.rl-lab caption { text-align: left; padding: 2px 0 4px 0; font-weight: 600; color: inherit; }
+.rl-lab th, .rl-lab td { padding: 2px 16px 2px 0; text-align: left; font-weight: normal; line-height: 1.45;
+  border-top: 1px solid var(--jp-border-color2, #e0e0e0); vertical-align: middle; }
+.rl-lab thead th { border-top: none; font-weight: 600; }
+.rl-lab td.rl-number, .rl-lab th.rl-number { text-align: right; font-variant-numeric: tabular-nums; }
+.rl-lab tr.rl-first th, .rl-lab tr.rl-first td { font-weight: 600; }
+.rl-lab .rl-bar { display: inline-block; width: 120px; height: 10px; border-radius: 2px; box-sizing: border-box;
+  border: 1px solid var(--jp-border-color1, #bdbdbd); background: var(--jp-layout-color1, #fff); overflow: hidden; }
+.rl-lab .rl-bar > span { display: block; height: 100%; background: var(--jp-content-font-color2, #616161); }
+.rl-lab pre { font-family: var(--jp-code-font-family, monospace); font-size: 0.93em; line-height: 1.45; margin: 4px 0;
+  padding: 6px 10px; overflow-x: auto; color: inherit; background: var(--jp-layout-color2, #eee); border-radius: 3px; }
+.rl-lab summary { cursor: pointer; }
+.rl-lab summary:focus-visible { outline: 3px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.rl-lab .rl-title { font-size: 1.15em; font-weight: 600; }
+.rl-lab .rl-row { flex-flow: row wrap; overflow: visible; }
+.rl-lab .rl-row .jupyter-button.rl-option { margin-right: 8px; }
+.rl-lab .rl-step { margin-top: 6px; }
+.rl-question.rl-lab, .rl-question.rl-lab .widget-box { overflow: visible; }
+</style>"""
+
+_MEANING = {
+    "bn1": "bn1 never runs.",
+    "conv2": "The first difference is at conv2, so the mistake lies between bn1 and conv2.",
+    "bn2": "The first difference is at bn2, so the mistake lies between conv2 and bn2.",
+    "the output": "All layers with weights agree, so the mistake lies behind bn2 or in the shortcut: in what is added, or "
+    "in what follows.",
+}
+_MEASURED = (
+    "x is the input of the block. The change is max|output − x|, divided by the largest x: 0 means that the block is the "
+    "identity once its branch is silent. The means are those of a chain of such blocks with fresh BN (γ = 1, β = 0) in "
+    "training mode; everything else is of one block with random BN tensors in evaluation mode. All in float64."
+)
+
+
+class FirstDivergence(widgets.VBox):
+    """The lab; `first_divergence` makes one.
+
+    Attributes
+    ----------
+    framework
+        ``"pytorch"`` or ``"tensorflow"``; None if the lab cannot run here.
+    round
+        Counted from 1.
+    options
+        The names to choose from in this round.
+    prediction
+        The layer predicted in this round, or None.
+    guess, choice
+        The first and the latest name chosen in this round, or None.
+    score
+        How many rounds were named at the first try, and in how many a name was given.
+    """
+
+    def __init__(self, framework: str | None = None, seed: int = 0, *, chapter: str = "first_divergence") -> None:
+        self._chapter = str(chapter)
+        self._sequence = rounds(seed)
+        self.framework: str | None = None
+        self.round, self.options, self._truth = 0, [""] * OPTIONS, ""
+        self.prediction: str | None = None
+        self.guess: str | None = None
+        self.choice: str | None = None
+        self._named_at_once = self._named = 0
+        self._solved_in: int | None = None
+        self._head, self._evidence, self._layers, self._ask, self._feedback, self._notice = (
+            widgets.HTML() for _ in range(6)
+        )
+        self._places = [self._button(layer, self.predict, layer) for layer in faults.LAYERS]
+        self._names = [self._button("", self._choose_number, number) for number in range(OPTIONS)]
+        self._next = self._button("Next fault", self.next)
+        try:
+            self.framework = chosen_framework(framework)
+            for key in faults.FAULTS:  # two seconds at most, so that every click is answered at once
+                faults.evidence(self.framework, key)
+        except Exception as error:
+            self.framework = None
+            super().__init__([self._head, self._notice])
+            self._head.value = f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p>'
+            self._say(_cannot_run(framework, error))
+        else:
+            places, further = widgets.HBox(self._places), widgets.HBox([self._next])
+            for row in (places, further):
+                row.add_class("rl-row")
+            above = [self._head, self._evidence, places, self._layers, self._ask]
+            super().__init__([*above, *self._names, self._feedback, self._notice, further])
+            self._begin()
+        self.add_class("rl-question")
+        self.add_class("rl-lab")
+
+    def predict(self, layer: str) -> None:
+        """Predict where the two blocks first differ, as a click does; then the walk along the layers shows.
+
+        The first prediction of a round counts. A layer that does not exist is answered in the lab, not by an error.
+        """
+        if not self._ready():
+            return
+        if layer not in faults.LAYERS:
+            return self._say(
+                f"There is no layer {html.escape(repr(layer))} to predict; choose one of {', '.join(faults.LAYERS)}."
+            )
+        if self.prediction is not None:
+            return self._say(f"Your prediction stays noted: {self.prediction}.")
+        self.prediction = layer
+        self._mark(self._places, faults.LAYERS.index(layer))
+        assert self.framework is not None
+        self._layers.value = layers_html(self.framework, self._truth, layer)
+        first = faults.evidence(self.framework, self._truth).first
+        self._record({"step": "predict", "layer": layer, "right": layer == first})
+        self._say("")
+
+    def choose(self, name: str) -> None:
+        """Name the mistake, as a click does: one of `options`, or its letter.
+
+        A name that is none of them is answered in the lab, not by an error.
+        """
+        letters = {chr(ord("A") + number): option for number, option in enumerate(self.options)}
+        title = letters.get(str(name).strip(), str(name))
+        if not self._ready():
+            return
+        if title not in self.options:
+            return self._say(f"{html.escape(repr(name))} is none of the names here; choose one of A to {max(letters)}.")
+        if self.prediction is None:
+            return self._say(
+                "First predict where the two blocks differ: the buttons above, or <code>.predict(layer)</code>."
+            )
+        self.choice, key = title, _key_of(title)
+        right, first = key == self._truth, self.guess is None
+        if first:
+            self.guess = title
+            self._named += 1
+            self._named_at_once += right
+        self._found |= right
+        self._mark(self._names, self.options.index(title))
+        assert self.framework is not None
+        text = feedback_html(self.framework, self._truth, key)
+        if title != self.guess:
+            text += f"<p>Your first name stays noted: {html.escape(self.guess or '')}.</p>"
+        self._feedback.value = f'<div class="rl-feedback" role="status">{text}</div>'
+        self._record({"step": "name", "choice": key, "first": first, "right": right})
+        if self.solved and self._solved_in is None:
+            self._solved_in = self.round
+            self._record({"step": "solved"})
+        self._show_head()
+        self._say("")
+
+    def next(self) -> None:
+        """Go on to the next fault, once this one is named."""
+        if not self._ready():
+            return
+        if not self._found:
+            return self._say("Name this fault first: a wrong name is answered with what rules it out.")
+        self._begin()
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How many faults were named at the first try, and how many were named at all."""
+        return self._named_at_once, self._named
+
+    @property
+    def solved(self) -> bool:
+        """Whether three faults were named at the first try."""
+        return self._named_at_once >= TO_SOLVE
+
+    @property
+    def symptoms(self) -> dict[str, float]:
+        """What the block shows from outside: see `faults.symptoms`."""
+        return dict(faults.evidence(self.framework, self._truth).symptoms) if self.framework else {}
+
+    @property
+    def differences(self) -> dict[str, float | None] | None:
+        """How much each layer differs (None: it never ran), once a prediction is made."""
+        if self.framework is None or self.prediction is None:
+            return None
+        return dict(faults.evidence(self.framework, self._truth).layers)
+
+    @property
+    def verdict(self) -> str:
+        """The answer to the prediction, as plain text."""
+        return _plain(self._layers.value.partition("<table")[0])
+
+    @property
+    def feedback(self) -> str:
+        """The answer to the latest name, as plain text."""
+        return _plain(self._feedback.value)
+
+    @property
+    def notice(self) -> str:
+        """What the lab has to say about a choice that it could not take, as plain text."""
+        return _plain(self._notice.value)
+
+    @property
+    def status(self) -> str:
+        """The line under the title, as plain text."""
+        return _plain(status_html(self.round, self.score, self._solved_in))
+
+    def _begin(self) -> None:
+        assert self.framework is not None
+        self._truth, keys = next(self._sequence)
+        self.options = [faults.FAULTS[key].title for key in keys]
+        self.round += 1
+        self.prediction = self.guess = self.choice = None
+        self._found = False
+        for button, label in zip(self._names, _labels(self.options), strict=True):
+            button.description = label
+        for buttons in (self._places, self._names):
+            self._mark(buttons, None)
+        self._show_head()
+        self._evidence.value = symptoms_html(self.framework, self._truth)
+        self._ask.value = '<p class="rl-step"><b>3. Name the mistake.</b></p>'
+        self._layers.value = self._feedback.value = ""
+        self._say("")
+
+    def _choose_number(self, number: int) -> None:
+        self.choose(self.options[number])
+
+    def _show_head(self) -> None:
+        assert self.framework is not None
+        code = html.escape(faults.FAULTS["correct"].code(self.framework))
+        self._head.value = (
+            f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p><p>{_TASK}</p>'
+            f'<p role="status">{status_html(self.round, self.score, self._solved_in)}</p>'
+            f"<details><summary>The correct block</summary><pre>{code}</pre></details>"
+        )
+
+    def _ready(self) -> bool:
+        return self.framework is not None
+
+    def _say(self, text: str) -> None:
+        self._notice.value = f'<p role="status">{text}</p>' if text else ""
+
+    def _record(self, value: dict[str, Any]) -> None:
+        progress.record(self._chapter, "first_divergence", {"round": self.round, "fault": self._truth, **value})
+
+    @staticmethod
+    def _mark(buttons: list[Any], chosen: int | None) -> None:
+        for number, button in enumerate(buttons):
+            (button.add_class if number == chosen else button.remove_class)("rl-chosen")
+
+    @staticmethod
+    def _button(label: str, action: Any, *arguments: Any) -> Any:
+        button = widgets.Button(description=label, layout=widgets.Layout(width="auto", height="auto"))
+        button.add_class("rl-option")
+        button.on_click(lambda _: action(*arguments))
+        return button
+
+    # What a saved notebook shows without a kernel: the same in every run, whatever was clicked.
+    def __repr__(self) -> str:
+        return f"{_TITLE}\n{_TASK}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        bundle["text/plain"] = repr(self)
+        bundle["text/html"] = f"<p><b>{_TITLE}</b></p><p>{_TASK}</p><p>Run this cell to begin.</p>"
+        return bundle
+
+
+def first_divergence(
+    framework: str | None = None, seed: int = 0, *, chapter: str = "first_divergence"
+) -> FirstDivergence:
+    """Find the planted fault, again and again.
+
+    Parameters
+    ----------
+    framework
+        ``"pytorch"`` or ``"tensorflow"``. Default: the one already imported, or else the one that is installed; PyTorch if
+        both are.
+    seed
+        Which faults come, and in which order.
+    chapter
+        Where what was named is kept.
+
+    Returns
+    -------
+    FirstDivergence
+        The widget. ``.predict(layer)``, ``.choose(name)`` and ``.next()`` do what clicks do. It raises nothing: what is
+        wrong with an argument is said in its place.
+    """
+    return FirstDivergence(framework, seed, chapter=chapter)
+
+
+def rounds(seed: int) -> Iterator[tuple[str, list[str]]]:
+    """Yield faults without end, each with the keys of the names to choose from; all faults come before one comes again.
+
+    At least two of the four wrong names first show at the same layer as the right one, where there are two such.
+    """
+    dice, last = random.Random(f"{seed}"), ""
+    keys = [key for key in faults.FAULTS if key != "correct"]
+    while True:
+        bag = dice.sample(keys, len(keys))
+        if bag[0] == last:
+            bag.append(bag.pop(0))
+        for key in bag:
+            others = [other for other in keys if other != key]
+            alike = [other for other in others if faults.FAULTS[other].first == faults.FAULTS[key].first]
+            names = dice.sample(alike, min(2, len(alike)))
+            names += dice.sample([other for other in others if other not in names], OPTIONS - 1 - len(names))
+            names.append(key)
+            yield key, dice.sample(names, OPTIONS)
+        last = bag[-1]
+
+
+def chosen_framework(framework: str | None) -> str:
+    """Return the framework asked for; for None the one imported, or else installed.
+
+    Raises
+    ------
+    ValueError
+        If it is neither PyTorch nor TensorFlow, or if there is none.
+    """
+    if framework is not None:
+        return faults.framework_name(framework)
+    modules = {"pytorch": "torch", "tensorflow": "tensorflow"}
+    for name, module in modules.items():
+        if sys.modules.get(module) is not None:
+            return name
+    for name, module in modules.items():
+        if importlib.util.find_spec(module) is not None:
+            return name
+    raise ValueError(_NO_FRAMEWORK)
+
+
+# What the lab shows: pure functions from a fault to HTML ----------------------------------------------------------------
+
+
+def status_html(number: int, score: tuple[int, int], solved_in: int | None) -> str:
+    """Return the line that says how far the learner is."""
+    right, named = score
+    text = f"<b>Fault {number}.</b> Named {right} of {named} at the first try."
+    if solved_in is not None:
+        text += " <b>✓ Solved:</b> three named at the first try. The faults go on if you like."
+    return text
+
+
+def symptoms_html(framework: str, key: str) -> str:
+    """Return the first step: a table of a block's symptoms beside those of the correct block."""
+    ours, theirs = (faults.evidence(framework, name).symptoms for name in (key, "correct"))
+    signed, positive = faults.inputs()
+    with_negatives = f"x with negative values, from {_number(signed.min())} to {_number(signed.max())}"
+    without = f"x without negative values, up to {_number(positive.max())}, as inside a network"
+    body = ""
+    for name, label in faults.SYMPTOMS.items():
+        if name in ("smallest", "off"):
+            body += f'<tr><th scope="rowgroup" colspan="4"><i>{with_negatives if name == "smallest" else without}</i></th></tr>'
+        a, b = show(name, theirs[name]), show(name, ours[name])
+        sign = "✓ same" if a == b else "✗ differs"
+        body += (
+            f'<tr><th scope="row">{label}</th><td class="rl-number">{a}</td><td class="rl-number">{b}</td>'
+            f"<td>{sign}</td></tr>"
+        )
+    return (
+        '<p class="rl-step"><b>1. Look at the symptoms.</b></p>'
+        '<table><thead><tr><th scope="col"></th><th scope="col" class="rl-number">correct block</th>'
+        '<th scope="col" class="rl-number">this block</th><th scope="col"></th></tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+        f"<details><summary>How this is measured</summary><p>{_MEASURED}</p></details>"
+        '<p class="rl-step"><b>2. Predict:</b> walking from the input to the output, which is the first that differs from '
+        "the correct block, or never runs? (ReLUs and additions have no weights, and in most code no name: the walk "
+        "leaves them out.)</p>"
+    )
+
+
+def layers_html(framework: str, key: str, predicted: str) -> str:
+    """Return the second step: whether the prediction holds, and the difference of each layer."""
+    found = faults.evidence(framework, key)
+    body = ""
+    for layer, value in found.layers.items():
+        if value is None:
+            shown = "✗ never ran"
+        elif found.agrees(layer):
+            shown = "✓ equal"
+        else:
+            shown = f"✗ differs by {_number(value)}"
+        bar = f'<span class="rl-bar" aria-hidden="true"><span style="width: {100 * min(value or 0, 1):.0f}%"></span></span>'
+        mark, here = (' class="rl-first"', " ← first") if layer == found.first else ("", "")
+        body += f'<tr{mark}><th scope="row">{layer}</th><td>{bar}</td><td>{shown}{here}</td></tr>'
+    if predicted == found.first:
+        answer = f"✓ <b>Right:</b> {found.first}."
+    elif found.agrees(predicted):
+        because = " It gets the same input and the same weights in both." if predicted == "conv1" else ""
+        answer = f"✗ <b>Not so:</b> {predicted} agrees.{because}"
+    else:
+        answer = f"✗ <b>Not so:</b> {predicted} differs too, but {found.first} comes before it."
+    return (
+        f'<p role="status">{answer} {_MEANING[found.first]}</p>'
+        "<table><caption>Difference of each layer: max|a − b| / max|b|</caption>"
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def feedback_html(framework: str, key: str, guess: str) -> str:
+    """Return the answer to a name: why it is right, or what rules it out."""
+    fault = faults.find_fault(key)
+    if guess == key:
+        correct = faults.FAULTS["correct"].code(framework).splitlines()
+        lines = [("  " if line in correct else "▸ ") + line for line in fault.code(framework).splitlines()]
+        return (
+            f"<p>✓ <b>Right:</b> <b>{html.escape(fault.title)}</b>. {fault.shows}</p><p>{fault.why}</p>"
+            f"<pre>{html.escape(chr(10).join(lines))}</pre>"
+        )
+    observed = faults.contradiction(framework, key, guess)
+    if observed.observable == "layers":
+        never = " (it never runs)" if observed.found == "bn1" else ""
+        text = (
+            f"Such a block first differs at {observed.expected}: {observed.reason}. This one first differs at "
+            f"{observed.found}{never}."
+        )
+    else:
+        name = observed.observable
+        text = (
+            f"In such a block {observed.reason}. “{faults.SYMPTOMS[name]}” would be {show(name, observed.expected)}; "
+            f"here it is {show(name, observed.found)}."
+        )
+    return f"<p>✗ <b>Not so:</b> <b>{html.escape(faults.find_fault(guess).title)}</b>. {text}</p>"
+
+
+def show(name: str, value: float | str) -> str:
+    """Return a symptom as text: shares in percent, everything else with two decimals."""
+    assert isinstance(value, (int, float))
+    return f"{100 * value:.1f} %" if name in ("lowered", "zeros") else _number(value)
+
+
+def _number(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text.replace("-", "−")
+
+
+def _key_of(title: str) -> str:
+    return next(key for key, fault in faults.FAULTS.items() if fault.title == title)
+
+
+def _cannot_run(framework: object, error: Exception) -> str:
+    name = {"torch": "PyTorch", "tensorflow": "TensorFlow", "keras": "Keras"}.get(getattr(error, "name", None) or "")
+    if isinstance(error, ImportError) and name:
+        text = f"{name} is not installed here. Leave <code>framework</code> out to use the other one."
+    else:
+        text = html.escape(str(error) or type(error).__name__)
+        if isinstance(error, ValueError):
+            text = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return f"✗ <b>The lab cannot start:</b> {text}"
