@@ -23,6 +23,10 @@ _scratch: tempfile.TemporaryDirectory[str] | None = None
 def pytest_configure(config: pytest.Config) -> None:
     """Keep tests, and every process that they start, away from the user's own progress."""
     global _scratch
+    if getattr(config.option, "numprocesses", None):
+        # Several workers share the cores; were each to use all of them, they would wait for one another.
+        for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(variable, "1")
     if not hasattr(config, "workerinput"):  # xdist's workers inherit the controller's folder
         _scratch = tempfile.TemporaryDirectory(prefix="resnet-lessons-test-", ignore_cleanup_errors=True)
         os.environ["RESNET_LESSONS_PROGRESS"] = _scratch.name

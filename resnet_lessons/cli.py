@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         status = 130
     except _ClickException as error:
         return _fail(_explain(error, arguments))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("RESNET_LESSONS_DEBUG"):
             raise
         return _fail(_sentence(error))
@@ -178,6 +178,95 @@ def summary(
         report.show(network, other, layers)
 
 
+Data = Annotated[str, typer.Option("--data", metavar="digits|cifar10", help="The images.")]
+Framework = Annotated[str, typer.Option("--framework", metavar="pytorch|tensorflow", help="Which twin.")]
+
+
+@app.command()
+def train(
+    data: Data = "digits",
+    framework: Framework = "pytorch",
+    depth: Annotated[int, typer.Option(metavar="DEPTH", help="Depth of the network.")] = 20,
+    version: Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")] = "v1",
+    family: Annotated[
+        str | None, typer.Option(metavar="imagenet|cifar", help="Default: imagenet, where it has this depth.")
+    ] = None,
+    shortcut: Annotated[
+        str | None, typer.Option(metavar="A|B|C|none", help="Default: B; A for CIFAR networks of basic blocks.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(metavar="N", help="Channels of the first stage.")] = None,
+    epochs: Annotated[int, typer.Option(metavar="N", help="Times to see every image.")] = 20,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Images in one update.")] = 64,
+    rate: Annotated[float, typer.Option(metavar="X", help="Highest learning rate.")] = 0.1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the initial weights and the order of images.")] = 0,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the weights go (safetensors).")] = None,
+) -> None:
+    """Train a network, show its accuracy, and save its weights."""
+    from resnet_lessons import datasets, training
+    from resnet_lessons import summary as report
+
+    recipe = training.Recipe(epochs=epochs, batch_size=batch_size, peak_rate=rate, seed=seed)
+    training.check_framework(framework)
+    dataset = datasets.load_dataset(data)
+    channels, classes = dataset.image_shape[0], len(dataset.class_names)
+    config, _ = report.choose_config(
+        depth, version, family, shortcut=shortcut, width=width, in_channels=channels, num_classes=classes
+    )
+    path = training.new_weights_file(output, config, data, framework)
+    net = training.new_network(framework, config, seed)
+    print(f"{config.name}, {config.parameters:,} parameters, on {len(dataset.train):,} images of {data}", flush=True)
+    history = training.fit(net, dataset, recipe, label=config.name)
+    from resnet_lessons import pretrained
+
+    pretrained.save(net, path, data=data, framework=framework)
+    right = round(history["test_accuracy"][-1] * len(dataset.test))
+    print(f"test accuracy {_share(right, len(dataset.test))}, training accuracy {history['train_accuracy'][-1]:.2%}")
+    print(
+        f"{history['seconds'][-1]:.0f} s; weights in {path}; `resnet-lessons evaluate {path} --data {data}` reads them"
+    )
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A safetensors file or a PyTorch checkpoint.")],
+    data: Data = "digits",
+    framework: Framework = "pytorch",
+    version: Annotated[
+        str | None, typer.Option(metavar="v1|v1.5|v2", help="Where the weights cannot tell: v1 or v1.5.")
+    ] = None,
+    normalization: Annotated[
+        str,
+        typer.Option(
+            metavar="dataset|imagenet", help="Mean and deviation of the pixels: the dataset's, or ImageNet's."
+        ),
+    ] = "dataset",
+) -> None:
+    """Count the test images that a network with these weights gets right."""
+    from resnet_lessons import datasets, pretrained, training
+
+    training.check_framework(framework)
+    if normalization not in ("dataset", "imagenet"):
+        raise ValueError(f"normalization is {normalization!r}; it is one of dataset, imagenet.")
+    told: dict[str, Any] = {"version": version} if version else {}
+    net = pretrained.load(weights, framework=framework, **told)
+    dataset = datasets.load_dataset(data)
+    wanted = (dataset.image_shape[0], len(dataset.class_names))
+    if (net.config.in_channels, net.config.num_classes) != wanted:
+        raise ValueError(
+            f"{weights} is for images of {net.config.in_channels} channels and {net.config.num_classes} classes; {data} has "
+            f"{wanted[0]} and {wanted[1]}."
+        )
+    statistics = (datasets.IMAGENET_MEAN, datasets.IMAGENET_STD) if normalization == "imagenet" else (None, None)
+    logits = training.predict(net, dataset.normalized(dataset.test, *statistics))
+    right = int((logits.argmax(axis=1) == dataset.test.labels).sum())
+    print(f"{net.config.name}, {net.config.parameters:,} parameters, {framework}, {data}:")
+    print(f"test accuracy {_share(right, len(dataset.test))}")
+
+
+def _share(right: int, images: int) -> str:
+    return f"{right / images:.2%} ({right:,} of {images:,})"
+
+
 def _tell(report: Report) -> None:
     """Print what happened to the copies, a line for each kind, and what to do about it."""
     lines = list(report.notes)
@@ -225,7 +314,7 @@ def _given(error: Any, arguments: Sequence[str]) -> str:
     return ""
 
 
-def _sentence(error: ValueError | OSError) -> str:
+def _sentence(error: ValueError | OSError | FloatingPointError) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}"

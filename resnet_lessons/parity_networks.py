@@ -350,15 +350,24 @@ class _Keras(Network):
     def layer_outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         import keras
 
-        if not getattr(self.net, "_is_graph_network", hasattr(self.net, "operations")) or not self.net.inputs:
+        if not (hasattr(self.net, "operations") or isinstance(self.net, keras.Sequential)):
             raise TypeError(
                 f"{self.net.name} is a subclassed Keras model, whose inside cannot be seen. Build it from keras.Input: "
                 "keras.Model(x, block(x))."
             )
-        layers = [layer for layer in self.net.layers if len(layer._inbound_nodes) == 1]
-        tapped = {layer.name: layer.output for layer in layers if not isinstance(layer, keras.layers.InputLayer)}
-        values = keras.Model(self.net.input, tapped)(self._input(images), training=False)
+        tapped = {layer.name: layer.output for layer in self.net.layers if self._seen_once(layer)}
+        values = keras.Model(self.net.inputs[0], tapped)(self._input(images), training=False)
         return {**{name: _nchw(values[name]) for name in tapped}, "the output": self.outputs(images)}
+
+    @staticmethod
+    def _seen_once(layer: Any) -> bool:
+        """Whether a layer has one output: not an input layer, and not used twice, which Keras calls ambiguous."""
+        import keras
+
+        try:
+            return not isinstance(layer, keras.layers.InputLayer) and layer.output is not None
+        except (AttributeError, ValueError):
+            return False
 
     def momenta(self) -> dict[str, float]:
         keys = {id(variable): key for key, variable in self._variables()}

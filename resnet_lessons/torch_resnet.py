@@ -244,7 +244,8 @@ def resnet(
 ) -> ResNet:  # fmt: skip
     """Build a network from what `architecture.resnet_config` takes, or from a finished `config`.
 
-    Without any, it is ResNet-50 v1. `dtype` is "float32" (the default) or "float64".
+    Without any, it is ResNet-50 v1. `dtype` is "float32" (the default) or "float64". `torch.export` takes a free batch
+    size; height and width are then those it was exported with.
 
     >>> net = resnet(20, family="cifar")
     >>> net(torch.zeros(2, 3, 32, 32)).shape

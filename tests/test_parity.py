@@ -272,6 +272,37 @@ def test_a_learners_own_block_is_compared_by_its_names():
     assert parity.compare(net, twin, tf.constant(batch.transpose(0, 2, 3, 1))).agrees(1e-4)
 
 
+def test_every_kind_of_keras_model_is_compared_and_only_a_subclassed_one_hides_its_layers():
+    def conv_and_bn():
+        return [
+            layers.Conv2D(4, 3, padding="same", name="conv"),
+            layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="bn"),
+        ]
+
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = conv_and_bn()
+
+        def call(self, x):
+            return self.bn(self.conv(x))
+
+    x = keras.Input((None, None, 3))
+    conv, norm = conv_and_bn()
+    functional = keras.Model(x, norm(conv(x)))
+    sequential = keras.Sequential([keras.Input((None, None, 3)), *conv_and_bn()])
+    subclassed = Subclassed()
+    subclassed(np.zeros((1, 6, 6, 3)))
+    batch = np.random.default_rng(0).standard_normal((2, 3, 6, 6))
+    parity.randomize_batch_norm(functional)
+    for other in (sequential, subclassed):
+        parity.copy_weights(source=functional, target=other)
+        assert parity.compare(functional, other, batch).agrees(1e-4)
+    assert parity.first_divergence(functional, sequential, batch) is None
+    with pytest.raises(TypeError, match="is a subclassed Keras model, whose inside cannot be seen"):
+        parity.first_divergence(functional, subclassed, batch)
+
+
 def test_random_bn_values_are_each_tensors_own():
     net = torch_resnet.resnet(20, family="cifar")
     parity.randomize_batch_norm(net)

@@ -6,12 +6,12 @@ import pickle
 import zipfile
 from pathlib import Path
 
+from resnet_lessons import datasets, parity, pretrained, resnet_config, tf_resnet, torch_resnet
+from tests.networks import images
+
 import numpy as np
 import pytest
 import torch
-
-from resnet_lessons import datasets, parity, pretrained, resnet_config, tf_resnet, torch_resnet
-from tests.networks import images
 
 DATA = os.environ.get(datasets.VARIABLE)
 needs_data = pytest.mark.skipif(
@@ -86,7 +86,9 @@ def test_v1_and_v1_5_cannot_be_told_apart_by_weights():
 
 def test_a_module_prefix_is_dropped(tmp_path):
     net = torch_resnet.resnet(14, family="cifar").eval()
-    torch.save({"state_dict": {f"module.{n}": v for n, v in net.state_dict().items()}, "best": 1.0}, tmp_path / "net.pth")
+    torch.save(
+        {"state_dict": {f"module.{n}": v for n, v in net.state_dict().items()}, "best": 1.0}, tmp_path / "net.pth"
+    )
     loaded = pretrained.load(tmp_path / "net.pth")
     x = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(loaded(x), net(x))

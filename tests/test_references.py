@@ -1,11 +1,11 @@
 """The twins against networks that others wrote: Hugging Face transformers and keras.applications, random weights."""
 
+from resnet_lessons import parity, pretrained
+
 import keras
 import numpy as np
 import pytest
 import torch
-
-from resnet_lessons import parity, pretrained
 
 transformers = pytest.importorskip("transformers", reason="pip install 'resnet-lessons[test]' brings transformers")
 

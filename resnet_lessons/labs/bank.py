@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 from . import bank_primer
 from .questions import Prediction, Question, Quiz
@@ -301,8 +303,22 @@ def ask(chapter: str, name: str) -> Prediction | Quiz:
         raise ValueError(f"{chapter} has no question {name!r}; it has {', '.join(QUESTIONS[chapter])}.")
     found = QUESTIONS[chapter][name]
     if isinstance(found, list):
-        return Quiz(chapter, found, key=name)
+        return Quiz(chapter, [_shuffled(question) for question in found], key=name)
+    found = _shuffled(found)
     return Prediction(
-        chapter, found.key, found.text, list(found.options), found.answer, found.options,
-        link=found.link, link_text=found.link_text,
-    )  # fmt: skip
+        chapter,
+        found.key,
+        found.text,
+        list(found.options),
+        found.answer,
+        found.options,
+        link=found.link,
+        link_text=found.link_text,
+    )
+
+
+def _shuffled(question: Question) -> Question:
+    """Return the question with its options in an order of its own, always the same: answers are written first above."""
+    options = list(question.options.items())
+    random.Random(question.key).shuffle(options)
+    return replace(question, options=dict(options))

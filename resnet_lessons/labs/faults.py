@@ -411,10 +411,31 @@ def layer_differences(framework: str, key: str, channels: int = 8, *, seed: int 
     return {layer: rows.get(layer) for layer in LAYERS}
 
 
-@cache
 def evidence(framework: str, key: str, seed: int = 0) -> Evidence:
     """Return symptoms and layer differences of a block with a mistake; measured once and kept."""
-    return Evidence(symptoms(framework, key, seed=seed), layer_differences(framework, key, seed=seed))
+    return _measured(framework_name(framework), key, seed)
+
+
+@cache
+def _measured(framework: str, key: str, seed: int) -> Evidence:
+    with _one_thread(framework):
+        return Evidence(symptoms(framework, key, seed=seed), layer_differences(framework, key, seed=seed))
+
+
+@contextmanager
+def _one_thread(framework: str) -> Iterator[None]:
+    """On a busy computer PyTorch's threads wait for each other a hundred times longer than these small maps take."""
+    if framework != "pytorch":
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def contradiction(framework: str, key: str, guess: str, *, seed: int = 0) -> Contradiction:
@@ -429,7 +450,7 @@ def contradiction(framework: str, key: str, guess: str, *, seed: int = 0) -> Con
         If both are the same.
     """
     named = find_fault(guess)
-    theirs, ours = (evidence(framework_name(framework), name, seed) for name in (guess, key))
+    theirs, ours = (evidence(framework, name, seed) for name in (guess, key))
     if theirs.first != ours.first:
         return Contradiction("layers", theirs.first, ours.first, named.reasons.get("layers", ""))
     for name in _order(theirs.symptoms, ours.symptoms):

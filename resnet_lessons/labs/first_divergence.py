@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import random
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,7 @@ _LAB_STYLE = """<style>
 .rl-lab th, .rl-lab td { padding: 2px 16px 2px 0; text-align: left; font-weight: normal; line-height: 1.45;
   border-top: 1px solid var(--jp-border-color2, #e0e0e0); vertical-align: middle; }
 .rl-lab thead th { border-top: none; font-weight: 600; }
+.rl-lab td { white-space: nowrap; }
 .rl-lab td.rl-number, .rl-lab th.rl-number { text-align: right; font-variant-numeric: tabular-nums; }
 .rl-lab tr.rl-first th, .rl-lab tr.rl-first td { font-weight: 600; }
 .rl-lab .rl-bar { display: inline-block; width: 120px; height: 10px; border-radius: 2px; box-sizing: border-box;
@@ -94,9 +96,10 @@ class FirstDivergence(widgets.VBox):
         self.choice: str | None = None
         self._named_at_once = self._named = 0
         self._solved_in: int | None = None
-        self._head, self._evidence, self._layers, self._ask, self._feedback, self._notice = (
+        self._head, self._status, self._evidence, self._layers, self._feedback, self._notice = (
             widgets.HTML() for _ in range(6)
         )
+        self._ask = widgets.HTML('<p class="rl-step"><b>3. Name the mistake.</b></p>')
         self._places = [self._button(layer, self.predict, layer) for layer in faults.LAYERS]
         self._names = [self._button("", self._choose_number, number) for number in range(OPTIONS)]
         self._next = self._button("Next fault", self.next)
@@ -106,14 +109,15 @@ class FirstDivergence(widgets.VBox):
                 faults.evidence(self.framework, key)
         except Exception as error:
             self.framework = None
+            self._head.value = head_html(None)
             super().__init__([self._head, self._notice])
-            self._head.value = f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p>'
             self._say(_cannot_run(framework, error))
         else:
             places, further = widgets.HBox(self._places), widgets.HBox([self._next])
             for row in (places, further):
                 row.add_class("rl-row")
-            above = [self._head, self._evidence, places, self._layers, self._ask]
+            above = [self._head, self._status, self._evidence, places, self._layers, self._ask]
+            self._head.value = head_html(self.framework)
             super().__init__([*above, *self._names, self._feedback, self._notice, further])
             self._begin()
         self.add_class("rl-question")
@@ -172,7 +176,7 @@ class FirstDivergence(widgets.VBox):
         if self.solved and self._solved_in is None:
             self._solved_in = self.round
             self._record({"step": "solved"})
-        self._show_head()
+        self._show_status()
         self._say("")
 
     def next(self) -> None:
@@ -212,8 +216,8 @@ class FirstDivergence(widgets.VBox):
 
     @property
     def feedback(self) -> str:
-        """The answer to the latest name, as plain text."""
-        return _plain(self._feedback.value)
+        """The answer to the latest name, as plain text and without the code: the same in both frameworks."""
+        return _plain(re.sub("<pre>.*?</pre>", " ", self._feedback.value, flags=re.DOTALL))
 
     @property
     def notice(self) -> str:
@@ -236,23 +240,16 @@ class FirstDivergence(widgets.VBox):
             button.description = label
         for buttons in (self._places, self._names):
             self._mark(buttons, None)
-        self._show_head()
+        self._show_status()
         self._evidence.value = symptoms_html(self.framework, self._truth)
-        self._ask.value = '<p class="rl-step"><b>3. Name the mistake.</b></p>'
         self._layers.value = self._feedback.value = ""
         self._say("")
 
     def _choose_number(self, number: int) -> None:
         self.choose(self.options[number])
 
-    def _show_head(self) -> None:
-        assert self.framework is not None
-        code = html.escape(faults.FAULTS["correct"].code(self.framework))
-        self._head.value = (
-            f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p><p>{_TASK}</p>'
-            f'<p role="status">{status_html(self.round, self.score, self._solved_in)}</p>'
-            f"<details><summary>The correct block</summary><pre>{code}</pre></details>"
-        )
+    def _show_status(self) -> None:
+        self._status.value = f'<p role="status">{status_html(self.round, self.score, self._solved_in)}</p>'
 
     def _ready(self) -> bool:
         return self.framework is not None
@@ -354,6 +351,15 @@ def chosen_framework(framework: str | None) -> str:
 # What the lab shows: pure functions from a fault to HTML ----------------------------------------------------------------
 
 
+def head_html(framework: str | None) -> str:
+    """Return the title, and with a framework the task and the correct block in it."""
+    text = f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p>'
+    if framework is None:
+        return text
+    code = html.escape(faults.FAULTS["correct"].code(framework))
+    return f"{text}<p>{_TASK}</p><details><summary>The correct block</summary><pre>{code}</pre></details>"
+
+
 def status_html(number: int, score: tuple[int, int], solved_in: int | None) -> str:
     """Return the line that says how far the learner is."""
     right, named = score
@@ -414,7 +420,7 @@ def layers_html(framework: str, key: str, predicted: str) -> str:
         answer = f"✗ <b>Not so:</b> {predicted} differs too, but {found.first} comes before it."
     return (
         f'<p role="status">{answer} {_MEANING[found.first]}</p>'
-        "<table><caption>Difference of each layer: max|a − b| / max|b|</caption>"
+        "<table><caption>Difference of each layer: max|a − b| / max|b|, b being this block</caption>"
         f"<tbody>{body}</tbody></table>"
     )
 

@@ -9,7 +9,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,15 @@ __all__ = [
     "History",
     "Recipe",
     "batch_order",
+    "check_framework",
     "evaluate",
     "fit",
     "gradient_norms",
     "learning_rate",
     "new_network",
+    "new_weights_file",
+    "predict",
+    "recorded",
 ]
 
 RECORDS = Path(__file__).parent.parent / "records"
@@ -36,6 +43,7 @@ RECORDS = Path(__file__).parent.parent / "records"
 
 def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str = "float32") -> Any:
     """Build a network in "pytorch" or "tensorflow"; the seed decides its initial weights."""
+    check_framework(framework)
     if framework == "pytorch":
         from resnet_lessons import torch_resnet
 
@@ -43,14 +51,53 @@ def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str 
 
         torch.manual_seed(seed)
         return torch_resnet.resnet(config=config, dtype=dtype)
-    if framework == "tensorflow":
-        from resnet_lessons import tf_resnet
+    from resnet_lessons import tf_resnet
 
-        import keras
+    import keras
 
-        keras.utils.set_random_seed(seed)
-        return tf_resnet.resnet(config=config, dtype=dtype)
-    raise ValueError(f"framework is {framework!r}; it is one of pytorch, tensorflow.")
+    keras.utils.set_random_seed(seed)
+    return tf_resnet.resnet(config=config, dtype=dtype)
+
+
+def check_framework(framework: str) -> None:
+    """Refuse a framework that does not exist or is not installed, without importing it.
+
+    Raises
+    ------
+    ValueError
+        The message says what to choose or to install.
+    """
+    packages = {"pytorch": "torch", "tensorflow": "tensorflow"}
+    if framework not in packages:
+        raise ValueError(f"framework is {framework!r}; it is one of {', '.join(packages)}.")
+    if find_spec(packages[framework]) is None:
+        other = next(name for name in packages if name != framework)
+        raise ValueError(
+            f"{framework} is not installed here. Install it with `pip install {packages[framework]}`, or choose {other}."
+        )
+
+
+def new_weights_file(path: Path | None, config: ResNetConfig, data: str, framework: str) -> Path:
+    """Return where a training may write its weights: the path asked for, or a new name in the present folder.
+
+    Raises
+    ------
+    ValueError
+        If the file exists already, is none of safetensors, or its folder cannot be written to: told before the training.
+    """
+    if path is None:
+        stem = f"{config.name.replace(' ', '-').lower()}-{data}-{framework}"
+        names = (f"{stem}{f'-{number}' if number > 1 else ''}.safetensors" for number in itertools.count(1))
+        path = next(Path(name) for name in names if not Path(name).exists())
+    if path.suffix != ".safetensors":
+        raise ValueError(
+            f"{path} is no name for weights: they are written as safetensors, so let it end in .safetensors."
+        )
+    if path.exists():
+        raise ValueError(f"{path} exists already, and a training does not write over it; choose another --output.")
+    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise ValueError(f"{path.absolute().parent} is no folder that can be written to; choose another --output.")
+    return path
 
 
 def fit(net: Any, dataset: Dataset, recipe: Recipe, **options: Any) -> History:

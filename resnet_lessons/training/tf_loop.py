@@ -19,12 +19,12 @@ def fit(net: Any, dataset: Dataset, recipe: Recipe, *, progress: bool = True, la
     batches = Batches(nhwc(dataset.normalized(dataset.train)), dataset.train.labels, recipe)
     net.compile(
         keras.optimizers.SGD(recipe.peak_rate, momentum=recipe.momentum, nesterov=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        cross_entropy(net),
         metrics=["accuracy"],
         jit_compile=False,  # on a CPU, compiling for XLA costs more than it saves
     )
     test = nhwc(dataset.normalized(dataset.test)), dataset.test.labels
-    follow = Follow(recipe, recipe.steps(len(dataset.train)), label or "training", progress)
+    follow = Follow(batches, recipe, label or "training", progress)
     net.fit(
         batches,
         epochs=recipe.epochs,
@@ -40,8 +40,7 @@ def fit(net: Any, dataset: Dataset, recipe: Recipe, *, progress: bool = True, la
 def evaluate(net: Any, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500) -> tuple[float, float]:
     """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
     logits = predict(net, images, batch_size=batch_size)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
-    return float(loss), int((logits.argmax(axis=1) == labels).sum()) / len(labels)
+    return float(cross_entropy(net)(labels, logits)), int((logits.argmax(axis=1) == labels).sum()) / len(labels)
 
 
 def predict(net: Any, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
@@ -54,9 +53,15 @@ def gradient_norms(net: Any, images: np.ndarray, labels: np.ndarray) -> dict[str
     convolutions = [layer for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
     with tf.GradientTape() as tape:
         logits = net(tf.convert_to_tensor(nhwc(images)), training=True)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+        loss = cross_entropy(net)(labels, logits)
     gradients = tape.gradient(loss, [layer.kernel.value for layer in convolutions])
     return {layer.name: float(tf.norm(gradient)) for layer, gradient in zip(convolutions, gradients, strict=True)}
+
+
+def cross_entropy(net: Any) -> Any:
+    """Return the mean cross-entropy of logits, in float64 for a float64 network (Keras would take float32)."""
+    dtype = "float64" if net.output.dtype == "float64" else "float32"
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)
 
 
 class Batches(keras.utils.PyDataset):
@@ -65,8 +70,11 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, images: np.ndarray, labels: np.ndarray, recipe: Recipe):
         super().__init__()
         self.images, self.labels, self.recipe = images, labels, recipe
-        self.epoch = -1
-        self.on_epoch_end()
+        self.begin(epoch=0)
+
+    def begin(self, epoch: int) -> None:
+        """Take the order of an epoch. (`on_epoch_end` is no help: Keras calls it once before the first epoch as well.)"""
+        self.order = list(batch_order(len(self.labels), self.recipe, epoch))
 
     def __len__(self) -> int:
         return len(self.order)
@@ -74,22 +82,22 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.images[self.order[index]], self.labels[self.order[index]]
 
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self.order = list(batch_order(len(self.labels), self.recipe, self.epoch))
-
 
 class Follow(keras.callbacks.Callback):
-    """Sets the learning rate of every step, moves the progress bar, and keeps the history."""
+    """Sets the order of every epoch and the learning rate of every step, moves the progress bar, and keeps the history."""
 
-    def __init__(self, recipe: Recipe, steps: int, label: str, progress: bool):
+    def __init__(self, batches: Batches, recipe: Recipe, label: str, progress: bool):
         super().__init__()
-        self.recipe, self.steps, self.step = recipe, steps, 0
+        steps = recipe.steps(len(batches.labels))
+        self.batches, self.recipe, self.steps, self.step = batches, recipe, steps, 0
         self.history: History = {}
         self.bar = tqdm(total=steps, desc=label, disable=not progress, unit="step")
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.start = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.batches.begin(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.model.optimizer.learning_rate = learning_rate(self.recipe, self.step, self.steps)

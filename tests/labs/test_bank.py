@@ -1,0 +1,63 @@
+"""The chapters' questions can be asked, and each wrong option says why it tempts."""
+
+import json
+import re
+from pathlib import Path
+
+from resnet_lessons import labs
+from resnet_lessons.labs import bank
+from resnet_lessons.labs.questions import Quiz
+
+import pytest
+
+CHAPTERS = Path(bank.__file__).parents[2] / "chapters"
+EVERY = [(chapter, name) for chapter, questions in bank.QUESTIONS.items() for name in questions]
+
+
+def each(found):
+    return found if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize(("chapter", "name"), EVERY)
+def test_a_question_takes_its_answer_and_explains_every_other(chapter, name):
+    asked = labs.ask(chapter, name)
+    widgets = asked.predictions if isinstance(asked, Quiz) else [asked]
+    for widget, question in zip(widgets, each(bank.QUESTIONS[chapter][name]), strict=True):
+        for option, feedback in question.options.items():
+            assert len(feedback) > 20, f"{option!r} is not explained"
+        widget.choose(question.answer)
+        assert widget.right
+        assert "Right" in widget.feedback
+
+
+@pytest.mark.parametrize("chapter", bank.QUESTIONS)
+def test_every_question_is_asked_in_its_chapter_and_the_other_way_round(chapter):
+    notebook = json.loads((CHAPTERS / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+    source = "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert set(re.findall(rf'labs\.ask\(\s*"{chapter}",\s*"([\w-]+)"', source)) == set(bank.QUESTIONS[chapter])
+
+
+def test_the_right_option_is_not_always_at_the_same_place():
+    places = []
+    for questions in bank.QUESTIONS.values():
+        for found in questions.values():
+            for question in map(bank._shuffled, each(found)):
+                places.append(list(question.options).index(question.answer))
+    assert max(places.count(place) for place in set(places)) < 0.6 * len(places)
+
+
+def test_the_placement_links_to_sections_that_the_primer_has():
+    primer = json.loads((CHAPTERS / "primer.ipynb").read_text(encoding="utf-8"))
+    text = "".join("".join(cell["source"]) + "\n" for cell in primer["cells"] if cell["cell_type"] == "markdown")
+    headings = {heading.strip().replace(" ", "-") for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+    for question in bank.PLACEMENT:
+        file, _, section = question.link.partition("#")
+        assert file == "primer.ipynb"
+        assert section in headings
+
+
+def test_a_question_that_does_not_exist_is_explained():
+    with pytest.raises(ValueError, match="There are no questions for '99'"):
+        labs.ask("99", "x")
+    with pytest.raises(ValueError, match="00_start_here has no question 'x'; it has placement"):
+        labs.ask("00_start_here", "x")
