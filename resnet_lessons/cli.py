@@ -49,6 +49,20 @@ Work = Annotated[
 ]
 
 
+Version = Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")]
+Family = Annotated[
+    str | None, typer.Option(metavar="imagenet|cifar", help="Default: imagenet, where it has this depth.")
+]
+Shortcut = Annotated[
+    str | None, typer.Option(metavar="A|B|C|none", help="Default: B; A for CIFAR networks of basic blocks.")
+]
+Width = Annotated[
+    int | None, typer.Option(metavar="N", help="Channels of the first stage. Default: 64 (ImageNet), 16 (CIFAR).")
+]
+Data = Annotated[str, typer.Option("--data", metavar="digits|cifar10", help="The images.")]
+Framework = Annotated[str, typer.Option("--framework", metavar="pytorch|tensorflow", help="Which twin.")]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with 0, 2 for anything that was asked wrongly, or 130 for Ctrl-C."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
@@ -136,18 +150,12 @@ def summary(
     depth: Annotated[
         int, typer.Argument(metavar="DEPTH", help="18, 34, 50, 101, 152, or a depth of the CIFAR family such as 20.")
     ],
-    version: Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")] = "v1",
-    family: Annotated[
-        str | None, typer.Option(metavar="imagenet|cifar", help="Default: imagenet, where it has this depth.")
-    ] = None,
-    shortcut: Annotated[
-        str | None, typer.Option(metavar="A|B|C|none", help="Default: B; A for CIFAR networks of basic blocks.")
-    ] = None,
+    version: Version = "v1",
+    family: Family = None,
+    shortcut: Shortcut = None,
     num_classes: Annotated[int | None, typer.Option(metavar="N", help="Default: 1000 (ImageNet), 10 (CIFAR).")] = None,
     in_channels: Annotated[int, typer.Option(metavar="N", help="Channels of the images.")] = 3,
-    width: Annotated[
-        int | None, typer.Option(metavar="N", help="Channels of the first stage. Default: 64 (ImageNet), 16 (CIFAR).")
-    ] = None,
+    width: Width = None,
     image_size: Annotated[
         str | None, typer.Option(metavar="H[xW]", help="Such as 224 or 240x320. Default: 224 (ImageNet), 32 (CIFAR).")
     ] = None,
@@ -178,23 +186,15 @@ def summary(
         report.show(network, other, layers)
 
 
-Data = Annotated[str, typer.Option("--data", metavar="digits|cifar10", help="The images.")]
-Framework = Annotated[str, typer.Option("--framework", metavar="pytorch|tensorflow", help="Which twin.")]
-
-
 @app.command()
 def train(
     data: Data = "digits",
     framework: Framework = "pytorch",
     depth: Annotated[int, typer.Option(metavar="DEPTH", help="Depth of the network.")] = 20,
-    version: Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")] = "v1",
-    family: Annotated[
-        str | None, typer.Option(metavar="imagenet|cifar", help="Default: imagenet, where it has this depth.")
-    ] = None,
-    shortcut: Annotated[
-        str | None, typer.Option(metavar="A|B|C|none", help="Default: B; A for CIFAR networks of basic blocks.")
-    ] = None,
-    width: Annotated[int | None, typer.Option(metavar="N", help="Channels of the first stage.")] = None,
+    version: Version = "v1",
+    family: Family = None,
+    shortcut: Shortcut = None,
+    width: Width = None,
     epochs: Annotated[int, typer.Option(metavar="N", help="Times to see every image.")] = 20,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Images in one update.")] = 64,
     rate: Annotated[float, typer.Option(metavar="X", help="Highest learning rate.")] = 0.1,
