@@ -9,6 +9,7 @@ variable RESNET_LESSONS_DEBUG.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,14 @@ Work = Annotated[
     Path | None,
     typer.Option("--work", metavar="FOLDER", help="The folder of your copies. Default: work/ in the course's folder."),
 ]
+
+
+def _depth(text: str) -> int:
+    """Read a depth in place of typer, whose error does not repeat what was given."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"DEPTH is {text!r}; it is a whole number such as 50") from None
 
 
 Version = Annotated[str, typer.Option(metavar="v1|v1.5|v2", help="Version of the network.")]
@@ -99,7 +108,10 @@ def _root(
 
 @app.command()
 def start(route: Route = None, work: Work = None) -> None:
-    """Make your copies of the notebooks; existing ones stay as they are."""
+    """Make your copies of the notebooks.
+
+    Existing ones stay as they are (another --route replaces those you did not edit).
+    """
     from resnet_lessons import learner
 
     _tell(learner.start(route, work))
@@ -107,7 +119,10 @@ def start(route: Route = None, work: Work = None) -> None:
 
 @app.command()
 def update(route: Route = None, work: Work = None) -> None:
-    """Fetch newer versions: beside a copy that you edited, in place of one that you did not."""
+    """Bring newer versions; edited copies stay.
+
+    A newer version comes beside a copy that you edited, and in place of one that you did not.
+    """
     from resnet_lessons import learner
 
     _tell(learner.update(route, work))
@@ -118,7 +133,10 @@ def reset(
     name: Annotated[str, typer.Argument(help="A chapter (00_start_here) or an exercise (its folder's name).")],
     work: Work = None,
 ) -> None:
-    """Restore one notebook; your version of it is kept under another name."""
+    """Restore one notebook; yours is kept.
+
+    Your version gets another name, with the time in it.
+    """
     from resnet_lessons import learner
 
     _tell(learner.reset(name, work))
@@ -136,7 +154,10 @@ def lab(
         list[str] | None, typer.Argument(metavar="[-- JUPYTER OPTIONS]", help="Passed on to JupyterLab as they are.")
     ] = None,
 ) -> None:
-    """Make your copies of the notebooks and open JupyterLab on them."""
+    """Make your copies of the notebooks and open JupyterLab on them.
+
+    Existing ones stay as they are (another --route replaces those you did not edit).
+    """
     from resnet_lessons import learner, notebook_server
 
     report = learner.start(route, work)
@@ -148,7 +169,10 @@ def lab(
 @app.command()
 def summary(
     depth: Annotated[
-        int, typer.Argument(metavar="DEPTH", help="18, 34, 50, 101, 152, or a depth of the CIFAR family such as 20.")
+        int,
+        typer.Argument(
+            metavar="DEPTH", parser=_depth, help="18, 34, 50, 101, 152, or a depth of the CIFAR family such as 20."
+        ),
     ],
     version: Version = "v1",
     family: Family = None,
@@ -168,7 +192,10 @@ def summary(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a network by stages: shapes, parameters, multiply-adds, receptive field."""
+    """Show a network by stages.
+
+    For each stage: shapes, parameters, multiply-adds, receptive field.
+    """
     from resnet_lessons import summary as report
 
     fields = {"shortcut": shortcut, "num_classes": num_classes, "in_channels": in_channels, "width": width}
@@ -179,7 +206,7 @@ def summary(
     if versus is not None:
         other_depth, other_version = report.parse_versus(versus, depth, version)
         other_config, _ = report.choose_config(other_depth, other_version, config.family, **fields)
-        other = report.summarize(other_config, size)
+        other = report.summarize(other_config, size, "" if family else report.family_note(other_config))
     if as_json:
         report.write(report.as_json(network, other) + "\n")
     else:
@@ -208,6 +235,7 @@ def train(
     recipe = training.Recipe(epochs=epochs, batch_size=batch_size, peak_rate=rate, seed=seed)
     training.check_framework(framework)
     dataset = datasets.load_dataset(data)
+    training.check_batch_size(recipe, dataset)
     channels, classes = dataset.image_shape[0], len(dataset.class_names)
     config, _ = report.choose_config(
         depth, version, family, shortcut=shortcut, width=width, in_channels=channels, num_classes=classes
@@ -241,12 +269,17 @@ def evaluate(
         ),
     ] = "dataset",
 ) -> None:
-    """Count the test images that a network with these weights gets right."""
+    """Test a network with given weights.
+
+    Counts the test images that it gets right.
+    """
     from resnet_lessons import datasets, pretrained, training
 
     training.check_framework(framework)
     if normalization not in ("dataset", "imagenet"):
         raise ValueError(f"normalization is {normalization!r}; it is one of dataset, imagenet.")
+    if weights.is_dir():
+        raise ValueError(f"{str(weights)!r} is a folder; give a weights file")
     told: dict[str, Any] = {"version": version} if version else {}
     net = pretrained.load(weights, framework=framework, **told)
     dataset = datasets.load_dataset(data)
@@ -297,6 +330,9 @@ def _explain(error: Any, arguments: Sequence[str]) -> str:
     message = error.format_message().rstrip(".")
     context: Any = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "resnet-lessons"
+    own = getattr(error, "message", None) or ""
+    if own.startswith("DEPTH is "):
+        return f"{own}; see `{where} --help`"
     if message.startswith("Invalid value for "):
         message = message.replace("Invalid value for ", f"invalid value{_given(error, arguments)} for ", 1)
     elif message.startswith("No such command"):
@@ -318,7 +354,8 @@ def _sentence(error: ValueError | OSError | FloatingPointError) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}"
-    return str(error)
+    # The package speaks of Python's arguments, the command line of its options.
+    return re.sub(r'\b(family|version)="([^"]*)"', r"--\1 \2", str(error))
 
 
 def _fail(message: str) -> int:

@@ -79,7 +79,8 @@ def start(route: str | None = None, work: Path | str | None = None, source: Path
     Raises
     ------
     ValueError
-        Unknown route, an original that cannot be read, or no originals (the package was installed without them).
+        Unknown route, a file in place of the work folder, an original that cannot be read, or no originals (the package
+        was installed without them).
     OSError
         The work folder cannot be written.
     """
@@ -110,7 +111,8 @@ def reset(name: str, work: Path | str | None = None, source: Path | str | None =
     Raises
     ------
     ValueError
-        A name that the course does not have, or that both a chapter and an exercise carry.
+        A name that the course does not have, or that both a chapter and an exercise carry; or a work folder without
+        copies, which is not made.
     OSError
         The work folder cannot be written.
     """
@@ -145,10 +147,17 @@ class _Desk:
         self.source = Path(source) if source is not None else course_folder()
         self.work = Path(work) if work is not None else self.source / "work"
         self.report = Report(self.work)
+        for path in (self.work, *self.work.parents):
+            if path.exists() and not path.is_dir():
+                raise ValueError(f"{path} is a file; --work takes a folder")
         self.record: dict[str, dict[str, str]] = {}
         before = self._read_record()
         self.route = self.report.route = route or before or "both"
         self.route_changed = before is not None and before != self.route
+        if self.route_changed:
+            self.report.notes.append(
+                f"Route changed to {self.route}: copies that you did not edit are replaced, edited ones stay."
+            )
         self.originals = {
             path.relative_to(self.source).as_posix(): _prepare(path, self.route) for path in _originals(self.source)
         }
@@ -184,6 +193,8 @@ class _Desk:
     def restore(self, wanted: str) -> Report:
         """Replace one copy by its original; keep the copy when it holds anything of the learner's."""
         name = self._find(wanted)
+        if not self.record and not any((self.work / known).exists() for known in self.originals):
+            raise ValueError(f"there are no copies in {self.work}; `resnet-lessons start` makes them")
         copy, original = self.work / name, self.originals[name]
         if not copy.exists():
             self._create(name, original)

@@ -146,6 +146,23 @@ def choose_config(
     return resnet_config(depth, version, family="cifar", **fields), note
 
 
+def family_note(config: ResNetConfig) -> str:
+    """Say which of two networks of one depth is meant; nothing where only one family has this depth.
+
+    Examples
+    --------
+    >>> print(family_note(resnet_config(50, family="cifar")))
+    ResNet-50 v1 here is the CIFAR network (755,802 parameters); the ImageNet ResNet-50 v1 has 25,557,032 parameters.
+    """
+    if config.family != "cifar" or _missing(config.depth, "imagenet"):
+        return ""
+    usual = resnet_config(config.depth, config.version)
+    return (
+        f"{config.name} here is the CIFAR network ({config.parameters:,} parameters); "
+        f"the ImageNet {usual.name} has {usual.parameters:,} parameters."
+    )
+
+
 def parse_image_size(text: str) -> tuple[int, int]:
     """Read an image size, one number or height x width.
 

@@ -35,6 +35,16 @@ def test_without_arguments_it_lists_its_commands(capsys: pytest.CaptureFixture[s
     assert all(name in output for name in ("start", "update", "reset", "lab"))
 
 
+def test_no_command_is_described_in_a_sentence_that_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run(["--help"]) == 0
+    lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(lines) == len(cli.app.registered_commands), "one line for each command"
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -66,6 +76,10 @@ def test_wrong_use_gets_one_line_and_status_2(
         (ValueError("there is no depth 37;\n  there are 18, 34"), "there is no depth 37; there are 18, 34"),
         (PermissionError(13, "Permission denied", "work"), "Permission denied: work"),
         (OSError("the disk is full"), "the disk is full"),
+        (
+            ValueError('it exists with family="cifar", version="v1.5".'),
+            "it exists with --family cifar, --version v1.5.",
+        ),
     ],
 )
 def test_an_error_that_teaches_is_one_line(
@@ -125,6 +139,30 @@ def test_start_update_and_reset_say_what_they_did(course: Path, capsys: pytest.C
     assert "00_start_here.new.ipynb" in said("update")
     assert "What you had written is kept: chapters/00_start_here.2" in said("reset", "00_start_here")
     assert "newer" in copy.read_text()
+
+
+def test_another_route_is_said(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("start", "lab"):
+        assert cli.run([command, "--help"]) == 0
+        assert "(another --route replaces those you did not edit)" in " ".join(capsys.readouterr().out.split())
+    assert cli.run(["start", "--route", "pytorch"]) == 0
+    assert "Route changed" not in capsys.readouterr().out
+    assert cli.run(["start", "--route", "tensorflow"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "Route changed to tensorflow: copies that you did not edit are replaced, edited ones stay."
+    assert second == "Now as in the course: chapters/00_start_here.ipynb."
+
+
+def test_a_work_folder_that_cannot_be_meant_gets_one_line(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, nope = course / "file", course / "nope"
+    file.write_text("mine")
+    for work in (file, file / "inside"):
+        assert cli.run(["start", "--work", str(work)]) == 2
+        assert capsys.readouterr().err == f"resnet-lessons: {file} is a file; --work takes a folder\n"
+    assert cli.run(["reset", "00_start_here", "--work", str(nope)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"resnet-lessons: there are no copies in {nope}; `resnet-lessons start` makes them\n"
+    assert not nope.exists()
 
 
 def test_lab_makes_the_copies_and_passes_its_options_on(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:

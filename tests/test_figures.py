@@ -362,6 +362,20 @@ def test_map_shows_strides_shortcuts_and_splits_of_the_blocks_it_draws(config: R
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=name_of)
+def test_map_explains_its_notation_on_a_layer_that_it_draws(config: ResNetConfig) -> None:
+    written = [text.what for text in texts(parse(map_of(config)))]
+    legend = " ".join(written[written.index("total") :])
+    found = re.search(r"((\d×\d), (\d+), /2): a \2 convolution to \3 channels with stride 2\.", legend)
+    assert found, legend
+    assert found[1] in written
+
+
+def test_map_takes_the_first_strided_convolution_as_its_example() -> None:
+    for config, example in ((resnet_config(50), "7×7, 64, /2: a 7×7"), (NETWORKS[-1], "3×3, 32, /2: a 3×3")):
+        assert any(text.what.startswith(example) for text in texts(parse(map_of(config))))
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=name_of)
 def test_map_collapses_only_blocks_that_are_alike(config: ResNetConfig) -> None:
     drawn = {box.attrib["data-block"] for box in marked(parse(map_of(config)), "kind", "block")}
 
@@ -447,6 +461,22 @@ def test_profile_needs_a_value_for_each_name() -> None:
         figures.profile({"plain": [1, 2]}, ["a", "b", "c"], "norm")
     with pytest.raises(ValueError, match="log=False"):
         figures.profile({"plain": [1, 0, 2]}, ["a", "b", "c"], "norm")
+
+
+@pytest.mark.parametrize(
+    "names", [list(range(1, 56)), [f"layer{stage}.{block}.conv2" for stage in (1, 2) for block in range(9)]]
+)
+def test_profile_leaves_no_blank_below_its_names(names: list) -> None:
+    import io
+
+    from PIL import Image
+
+    figure = figures.profile({"plain": [1.0] * len(names)}, names, "norm")
+    assert figure.png is not None
+    pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGBA").convert("L"))
+    inked = np.flatnonzero((pixels[:, 100:-100] < 120).any(axis=1))  # text, without the card's edge
+    blank = (len(pixels) - inked[-1]) / len(pixels)
+    assert 0.02 < blank < 0.07
 
 
 def contrast(one: str, other: str) -> float:

@@ -197,6 +197,32 @@ def test_reset_asks_which_one_when_a_name_means_two(course: Path, work: Path) ->
     assert learner.reset("exercises/01_block", work=work, source=course).replaced == [EXERCISE]
 
 
+def test_reset_makes_no_copies_where_there_are_none(course: Path, work: Path) -> None:
+    for made in (False, True):
+        if made:
+            work.mkdir()
+        with pytest.raises(ValueError, match=r"there are no copies in .*desk; `resnet-lessons start` makes them"):
+            learner.reset("00_start", work=work, source=course)
+        assert work.exists() == made
+        assert not list(work.glob("*"))
+
+
+def test_reset_brings_back_a_copy_that_was_deleted_or_whose_record_was(course: Path, work: Path) -> None:
+    learner.start(work=work, source=course)
+    (work / FIRST).unlink()
+    assert learner.reset("00_start", work=work, source=course).created == [FIRST]
+    (work / learner.RECORD).unlink()
+    assert learner.reset("00_start", work=work, source=course).replaced == [FIRST]
+
+
+def test_a_file_is_no_work_folder(course: Path, work: Path) -> None:
+    work.write_text("mine")
+    for given in (work, work / "inside"):
+        with pytest.raises(ValueError, match="desk is a file; --work takes a folder"):
+            learner.start(work=given, source=course)
+    assert work.read_text() == "mine"
+
+
 @pytest.mark.parametrize(("route", "kept"), [("pytorch", "torch"), ("tensorflow", "keras")])
 def test_a_single_route_leaves_the_other_frameworks_cells_out(course: Path, work: Path, route: str, kept: str) -> None:
     learner.start(route, work=work, source=course)
@@ -218,6 +244,8 @@ def test_another_route_replaces_unedited_copies_and_comes_beside_edited_ones(cou
     assert sources(work / FIRST) == ["my own work", "torch"]
     assert sources(work / "chapters/00_start.new.ipynb") == ["first"]
     assert report.beside == ["chapters/00_start.new.ipynb"]
+    assert report.notes == ["Route changed to tensorflow: copies that you did not edit are replaced, edited ones stay."]
+    assert not learner.start("tensorflow", work=work, source=course).notes, "said once"
 
 
 def test_an_unknown_route_is_refused_and_nothing_is_made(course: Path, work: Path) -> None:

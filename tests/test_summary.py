@@ -171,6 +171,16 @@ def test_a_depth_of_the_cifar_family_alone_is_found_and_said(said: Said) -> None
     assert row(said("50 --family cifar"), "layer1")[1:3] == ["8", "basic"]
 
 
+def test_versus_a_depth_of_both_families_says_which_one_is_meant(said: Said) -> None:
+    note = "ResNet-50 v1 here is the CIFAR network (755,802 parameters); the ImageNet ResNet-50 v1 has 25,557,032"
+    assert f"note: {note} parameters.\n" in said("20 --versus 50")
+    assert json.loads(said("20 --versus 50 --json"))["versus"]["notes"] == [f"{note} parameters."]
+    assert "ResNet-152 v2 here is the CIFAR network" in said("20 --versus 152:v2")
+    assert "here is" not in said("20 --versus 50 --family cifar"), "the family was asked for"
+    assert "here is" not in said("20 --versus 56")
+    assert "here is" not in said("34 --versus 50")
+
+
 @pytest.mark.parametrize("size", ["1", "7", "33x17", "225×97", "1x64"])
 @pytest.mark.parametrize("network", ["18", "50 --version v2", "20 --shortcut none"])
 def test_odd_image_sizes_work(network: str, size: str, said: Said) -> None:
@@ -188,7 +198,8 @@ def test_a_warning_becomes_a_note_of_one_line(said: Said) -> None:
     ("options", "says"),
     [
         ("", "DEPTH.*summary --help"),
-        ("fifty", "DEPTH.*integer.*summary --help"),
+        ("fifty", "DEPTH is 'fifty'; it is a whole number such as 50; see .*summary --help"),
+        ("--version v2 5.0 --json", "DEPTH is '5.0'; it is a whole number"),
         ("37", "ImageNet family; its depths are 18, 34.*CIFAR family.*near 37: 32, 38"),
         ("20 --family imagenet", "no ResNet-20 in the ImageNet family"),
         ("50 --version v3", "'v3'.*v1, v1.5, v2"),
@@ -205,7 +216,8 @@ def test_a_warning_becomes_a_note_of_one_line(said: Said) -> None:
         ("50 --versus jax", "'jax'.*v1, v1.5, v2.*101:v1.5"),
         ("50 --versus 101v1", "'101v1'.*101:v1.5"),
         ("50 --versus 34:", "'34:'.*101:v1.5"),
-        ("50 --versus 20", "no ResNet-20 in the ImageNet family"),
+        ("50 --versus 20", "no ResNet-20 in the ImageNet family.*exists with --family cifar"),
+        ("18 --family cifar", "exists with --family imagenet"),
     ],
 )
 def test_a_bad_option_gets_one_line_and_status_2(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:

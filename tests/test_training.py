@@ -84,11 +84,29 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("epochs", 1.5), ("batch_size", -1), ("peak_rate", 0), ("momentum", 1), ("warm_up", 0)],
+    [
+        ("epochs", 0),
+        ("epochs", 1.5),
+        ("batch_size", -1),
+        ("peak_rate", 0),
+        ("momentum", 1),
+        ("warm_up", 0),
+        ("seed", -1),
+        ("seed", 0.5),
+    ],
 )
 def test_a_recipe_that_cannot_be_followed_is_explained(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}"):
         training.Recipe(**{field: value})
+
+
+def test_a_batch_larger_than_the_dataset_is_refused_before_anything_is_built(digits):
+    recipe = training.Recipe(batch_size=5000)
+    with pytest.raises(
+        ValueError, match="batch_size is 5000, and there are only 1,437 training images; choose at most"
+    ):
+        training.fit(None, digits, recipe)
+    training.check_batch_size(training.Recipe(batch_size=1437), digits)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -183,8 +201,11 @@ def test_recorded_degradation_says_what_chapter_00_says_of_it():
     assert min(reached["plain-20"]) > 0.98
     assert max(reached["plain-56"]) < 0.75
     assert min(reached["residual-56"]) > 0.98
-    assert record["made_by"]["command"] == "python benchmarks/degradation.py --seeds 5"
-    with pytest.raises(ValueError, match="There is no record 'nonsense'; there are: degradation"):
+    assert record["made_by"]["command"] == "python benchmarks/degradation.py"
+    patient = [run["history"]["train_accuracy"][-1] for run in training.recorded("patience")["runs"]]
+    assert len(patient) == 6
+    assert max(patient) < min(reached["plain-20"]) - 0.05
+    with pytest.raises(ValueError, match="There is no record 'nonsense'; there are: degradation, patience"):
         training.recorded("nonsense")
 
 
@@ -240,10 +261,13 @@ def test_train_and_evaluate_from_the_command_line(tmp_path, monkeypatch, capsys)
         (["train", "--data", "mnist"], "There is no dataset 'mnist'"),
         (["train", "--epochs", "0"], "epochs is 0"),
         (["train", "--epochs", "many"], "invalid value 'many'"),
+        (["train", "--seed", "-1"], "seed is -1; it is a whole number from 0 on."),
+        (["train", "--batch-size", "5000"], "there are only 1,437 training images"),
         (["train", "--output", "weights.pth"], "let it end in .safetensors"),
         (["train", "--output", "there.safetensors"], "exists already"),
         (["train", "--output", "nowhere/w.safetensors"], "no folder that can be written to"),
         (["evaluate", "nothing.safetensors"], "There is no file nothing.safetensors"),
+        (["evaluate", "."], "'.' is a folder; give a weights file"),
         (["evaluate", "there.safetensors"], "truncated or damaged"),
         (["evaluate", "colour.safetensors"], "images of 3 channels and 10 classes; digits has 1 and 10"),
         (["evaluate", "colour.safetensors", "--normalization", "none"], "one of dataset, imagenet"),
@@ -256,6 +280,7 @@ def test_what_is_asked_wrongly_gets_one_line_and_status_2(arguments, message, tm
     pretrained.save(training.new_network("pytorch", resnet_config(8, family="cifar", width=4)), "colour.safetensors")
     assert run(arguments) == 2
     said = capsys.readouterr()
+    assert said.out == "", "told before anything starts"
     assert message.lower() in said.err.lower()
     assert said.err.count("\n") == 1
     assert "Traceback" not in said.err

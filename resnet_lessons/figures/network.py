@@ -69,7 +69,7 @@ def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | N
     y += 24
     drawing.path(f"M{MARGIN + 4:.0f},{y:.0f}H{WIDTH - MARGIN - 4:.0f}", colour=RIM, width=1)
     y += 16
-    for line in wrap(_legend(config), 12, WIDTH - 2 * MARGIN - 8):
+    for line in wrap(_legend(config, layers), 12, WIDTH - 2 * MARGIN - 8):
         drawing.text(MARGIN + 4, y, line, 12, colour=QUIET)
         y += 17
     alt = _alt(config, parts, image, totals)
@@ -265,7 +265,7 @@ def _words(layer: Layer) -> str:
 # In words -------------------------------------------------------------------------------------------------------------
 
 
-def _legend(config: ResNetConfig) -> str:
+def _legend(config: ResNetConfig, layers: list[Layer]) -> str:
     order = {
         "v2": "BN and ReLU precede every convolution of a block; “BN, ReLU” in front of a split feeds the shortcut too.",
     }.get(config.version, "BN follows every convolution, and ReLU every BN but the one before an addition.")
@@ -275,10 +275,18 @@ def _legend(config: ResNetConfig) -> str:
     }.get(str(config.shortcut), "Shortcuts: a plain line is the identity, “1×1” is a projection.")
     if config.shortcut == "none" and config.version != "v2":
         order = "BN and ReLU follow every convolution."
-    return (
-        f"3×3, 128, /2: a 3×3 convolution to 128 channels with stride 2. {order} {shortcut} "
-        "Output: channels × height × width. Bars: share of the whole network."
-    )
+    bars = "Output: channels × height × width. Bars: share of the whole network."
+    return " ".join(filter(None, (_example(layers), order, shortcut, bars)))
+
+
+def _example(layers: list[Layer]) -> str:
+    """The notation, on the map's first strided convolution; nothing where none has a stride."""
+    for layer in layers:
+        if layer.kind == "conv" and (layer.stride or 1) > 1 and ".downsample" not in layer.name:
+            kernel, _, channels = _words(layer).partition(", ")
+            words = f"{kernel}, {channels}, /{layer.stride}"
+            return f"{words}: a {kernel} convolution to {channels} channels with stride {layer.stride}."
+    return ""
 
 
 def _alt(config: ResNetConfig, parts: dict[str, list[Layer]], image: str, totals: tuple[int, int]) -> str:

@@ -212,10 +212,12 @@ def _plot(
         ends = {label: _end_label(label, values, value) for label, (_, values) in lines.items()}
         widest = max(len(line) for text in ends.values() for line in text.split("\n"))
         right = 1 - min(0.42, (widest * 7.0 + 44) / WIDTH)
-        bottom = 0.27 if names else 0.15
+        bottom = 0.15
         axes = canvas.add_axes((0.105, bottom, right - 0.105, (0.87 if title else 0.93) - bottom))
         _draw_lines(axes, lines, log)
         _dress(axes, xlabel, ylabel, names)
+        if names:
+            _fit_bottom(axes)
         if title:
             canvas.text(0.03, 0.935, title, fontsize=11.5, fontweight="bold", color=INK, va="center")
         _name_lines(axes, lines, ends)
@@ -273,6 +275,15 @@ def _dress(axes: Axes, xlabel: str, ylabel: str, names: Sequence[str] | None) ->
         )
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+
+
+def _fit_bottom(axes: Axes) -> None:
+    """Move the axes' lower edge to where the names below it need it: names slant, so long ones reach far down."""
+    written = axes.xaxis.get_tightbbox()
+    assert written is not None
+    place, height = axes.get_position(), axes.figure.bbox.height
+    bottom = min((axes.get_window_extent().y0 - written.y0 + 16) / height, 0.5)
+    axes.set_position((place.x0, bottom, place.width, place.y1 - bottom))
 
 
 def _name_lines(axes: Axes, lines: Mapping[str, tuple[np.ndarray, np.ndarray]], ends: Mapping[str, str]) -> None:

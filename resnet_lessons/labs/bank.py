@@ -164,29 +164,44 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         ),
         Question(
             "shape",
-            "A block of plain-20 in its first stage gets (64, 16, 8, 8) in PyTorch's layout and has two 3×3 convolutions to "
-            "16 channels, stride 1, padding 1. What leaves it?",
+            "A block of chapter 00's plain-20, in the first stage, gets (64, 8, 8, 8): batch, channels, height, width. It has "
+            "two 3×3 convolutions to 8 channels, stride 1, padding 1. What leaves it?",
             {
-                "(64, 16, 8, 8)": "Padding 1 makes up for the 3×3 window; channels are as many as before.",
-                "(64, 16, 4, 4)": "That takes a stride of 2. A block halves its map only where a new stage begins.",
-                "(64, 32, 8, 8)": "Channels double with a new stage, and are set by the convolution: here to 16.",
+                "(64, 8, 8, 8)": "Padding 1 makes up for the 3×3 window; channels are as many as before.",
+                "(64, 8, 4, 4)": "That takes a stride of 2. A block halves its map only where a new stage begins.",
+                "(64, 16, 8, 8)": "Channels double with a new stage, and are set by the convolution: here to 8.",
             },
-            "(64, 16, 8, 8)",
+            "(64, 8, 8, 8)",
         ),
     ],
     "which": Question(
         "which",
         "A block receives x, a map without negative values, and should hand it on unchanged. F is two convolutions with "
-        "BN and a ReLU between. Which block gets there if all weights of F are simply <b>zero</b>?",
+        "BN and a ReLU between. Which block hands x on if <b>every weight in it</b> is zero, γ and β of its BN too?",
         {
             "relu(F(x))": "With F = 0 it hands on zeros: everything is lost. To hand x on, F must become a very particular "
             "stack of filters.",
             "relu(x + F(x))": "With F = 0 it is relu(x), and x has no negative values: x itself.",
             "relu(g·F(x) + (1 − g)·x), g = ½": "With F = 0 it hands on half of x. Nine such blocks leave 1/512 of it.",
-            "relu(W·[x, F(x)]), W a learned 1×1 convolution": "A concatenation keeps x at hand, but W has to learn to pick "
-            "it out; with weights of zero nothing passes.",
+            "relu(W·[x, F(x)]), W a learned 1×1 convolution": "A concatenation keeps x at hand, but W is a weight as well: "
+            "at zero nothing passes. It would have to learn to pick x out.",
         },
         "relu(x + F(x))",
+    ),
+    "race": Question(
+        "race",
+        "After 60 steps, which of the three is nearest to changing nothing, and how far apart are they?",
+        {
+            "relu(x + F(x)), by a factor of ten or more": "For it, changing nothing means making F small, and every step "
+            "can do a little of that.",
+            "relu(x + F(x)), but only just": "All three have the same weights and the same steps, so a small lead is a fair "
+            "guess. Run the race.",
+            "relu(½·x + ½·F(x)): it begins nearest": "It does begin nearest, since its branch is halved. But to change "
+            "nothing, its F must become x, as in the plain block.",
+            "relu(F(x)): nothing disturbs it": "Its F has to become the identity: a filter that is 1 in the centre and 0 "
+            "elsewhere, twice, through a ReLU.",
+        },
+        "relu(x + F(x)), by a factor of ten or more",
     ),
     "parameters": Question(
         "parameters",
@@ -203,26 +218,26 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
     ),
     "translation": Question(
         "translation",
-        "You translate the block to Keras line by line. Which of its lines computes something else if you leave the "
-        "arguments at Keras's defaults?",
+        "You translate the block to Keras line by line, as below. Which line computes something else than PyTorch's, if all "
+        "arguments not shown stay at Keras's defaults?",
         {
             "BatchNormalization()": "Keras's eps is 1e-3 and its momentum 0.99, which PyTorch would call 0.01; PyTorch's are "
             "1e-5 and 0.1. No shape tells, no error is raised.",
-            "ReLU()": "The same function in both.",
+            "ops.relu(x)": "The same function in both.",
             "Conv2D(channels, 3, padding='same', use_bias=False)": "At stride 1, 'same' pads one zero on every side, as "
             "PyTorch's padding=1 does. (At stride 2 it would not: chapter 02.) Its initial weights are drawn otherwise, but "
             "weights are what we copy.",
-            "Add()": "The same function in both.",
+            "x + self.branch(x)": "The same sum in both.",
         },
         "BatchNormalization()",
     ),
     "float32": Question(
         "float32",
-        "In float64 all gradients of the twins agree to 1 in 10⁹. What do you expect in float32, whose numbers have about "
-        "7 digits, of a whole ResNet-20?",
+        "In float64 all gradients of two correct implementations agree to 1 in 10⁹. What do you expect in float32, whose "
+        "numbers have about 7 digits, of a whole ResNet-32?",
         {
-            "outputs and gradients agree to about 6 digits": "The outputs do. The gradients usually do as well, and then "
-            "one pair of runs is off by a hundredth. See why below.",
+            "outputs and gradients agree to about 6 digits": "The outputs do. The gradients do in some runs, and in "
+            "others the worst is off by a hundredth or more. See why below.",
             "outputs agree, single gradients may be far off": "A ReLU's derivative jumps from 0 to 1 where its input "
             "crosses 0, and rounding decides on which side a value that is nearly 0 falls.",
             "neither agrees to more than 2 digits": "Rounding errors do add up over layers, but slowly: the outputs keep "
@@ -235,7 +250,8 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         "Which mistake has block <b>A</b>?",
         {
             "The ReLU comes before the addition": "A rectified branch can only add: no output lies below its input, and the "
-            "mean grows from block to block. Measured on ResNet-110: 7.84 % error in place of 6.61 % (He et al. 2016, "
+            "mean grows faster than in the correct block (5.39 against 2.64 after nine). Measured on ResNet-110: "
+            "7.84 % error in place of 6.61 % (He et al. 2016, "
             "1603.05027, Table 2).",
             "No ReLU follows the addition": "That would explain the negative outputs. But F has both signs, so many outputs "
             "would lie below their inputs; here none does.",
@@ -259,7 +275,8 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         "Which mistake has block <b>C</b>?",
         {
             "No ReLU follows the addition": "Nothing cuts off what is negative in the sum, and outputs fall below their "
-            "inputs as often as F is negative. Version 2 leaves this ReLU out on purpose, and changes more than that "
+            "inputs wherever F is negative. And the mean stays at 1.00: a fresh BN ends the branch, so F has mean 0. "
+            "Version 2 leaves this ReLU out on purpose, and changes more than that "
             "(chapter 05).",
             "The ReLU comes before the addition": "It explains negative outputs where inputs are negative, but then no "
             "output could lie below its input.",
@@ -271,7 +288,7 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
     "autopsy": Question(
         "autopsy",
         "That code initialises with <code>init.kaiming_normal_(m.weight)</code>, whose default is fan-<b>in</b>; torchvision "
-        "and this kit say fan-<b>out</b>. In how many of ResNet-20's nineteen convolutions does it make a difference?",
+        "and this course say fan-<b>out</b>. In how many of ResNet-20's nineteen convolutions does it make a difference?",
         {
             "3": "Where a layer has as many channels going in as out, fan-in and fan-out are equal. They differ in the "
             "stem and in the first convolution of the second and the third stage.",

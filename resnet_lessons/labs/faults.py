@@ -17,12 +17,13 @@ import math
 import random
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 from resnet_lessons import parity, parity_networks
+from resnet_lessons.torch_threads import one_thread
 
 import numpy as np
 
@@ -418,24 +419,8 @@ def evidence(framework: str, key: str, seed: int = 0) -> Evidence:
 
 @cache
 def _measured(framework: str, key: str, seed: int) -> Evidence:
-    with _one_thread(framework):
+    with one_thread() if framework == "pytorch" else nullcontext():
         return Evidence(symptoms(framework, key, seed=seed), layer_differences(framework, key, seed=seed))
-
-
-@contextmanager
-def _one_thread(framework: str) -> Iterator[None]:
-    """On a busy computer PyTorch's threads wait for each other a hundred times longer than these small maps take."""
-    if framework != "pytorch":
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def contradiction(framework: str, key: str, guess: str, *, seed: int = 0) -> Contradiction:

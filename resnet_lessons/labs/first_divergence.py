@@ -145,12 +145,12 @@ class FirstDivergence(widgets.VBox):
         self._say("")
 
     def choose(self, name: str) -> None:
-        """Name the mistake, as a click does: one of `options`, or its letter.
+        """Name the mistake, as a click does: one of `options`, or its letter in either case.
 
         A name that is none of them is answered in the lab, not by an error.
         """
         letters = {chr(ord("A") + number): option for number, option in enumerate(self.options)}
-        title = letters.get(str(name).strip(), str(name))
+        title = letters.get(str(name).strip().upper(), str(name))
         if not self._ready():
             return
         if title not in self.options:

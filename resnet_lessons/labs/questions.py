@@ -124,15 +124,14 @@ class Prediction(widgets.VBox):
         self.add_class("rl-question")
 
     def choose(self, option: str) -> None:
-        """Choose an option, as a click on its button does.
+        """Choose an option, or its letter, as a click on its button does.
 
         Raises
         ------
         ValueError
             If the question has no such option.
         """
-        if option not in self._options:
-            raise ValueError(f"{option!r} is no option here; choose one of {', '.join(map(repr, self._options))}")
+        option = _meant(option, self._options)
         first = self.guess is None
         self.guess = self.guess or option
         self.choice = option
@@ -228,7 +227,7 @@ class Quiz(widgets.VBox):
         self._update()
 
     def choose(self, *options: str) -> None:
-        """Answer all questions in order, one option each."""
+        """Answer all questions in order, one option, or its letter, each."""
         if len(options) != len(self.predictions):
             raise ValueError(f"this quiz has {len(self.predictions)} questions; got {len(options)} answers")
         for prediction, option in zip(self.predictions, options, strict=True):
@@ -297,7 +296,7 @@ def predict(
     Returns
     -------
     Prediction
-        The widget. ``.choose(option)`` does what a click does.
+        The widget. ``.choose(option)``, or its letter, does what a click does.
 
     Raises
     ------
@@ -333,8 +332,33 @@ def _check(key: str, options: list[str], answer: str | None, explained: Mapping[
             raise ValueError(f"question {key!r}: {name!r} is none of its options {options}")
 
 
+def _meant(given: str, options: Sequence[str]) -> str:
+    """The option that a learner writes: itself, or its letter in either case.
+
+    Options that are single letters themselves (shortcut A, B, C) come before the letters they stand under.
+
+    >>> _meant("a", ["56 × 56", "28 × 28"]), _meant("a", ["B", "A"]), _meant("C", ["B", "A", "none"])
+    ('56 × 56', 'A', 'none')
+    """
+    if given in options:
+        return given
+    letter = str(given).strip().upper()
+    named = {_letter(number): option for number, option in enumerate(options)}
+    named |= {option.upper(): option for option in options if len(option) == 1 and option.isalpha()}
+    if letter not in named:
+        raise ValueError(
+            f"{given!r} is no option here; choose one of {', '.join(map(repr, options))}, "
+            f"or a letter from A to {_letter(len(options) - 1)}"
+        )
+    return named[letter]
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number)
+
+
 def _labels(options: Sequence[str]) -> list[str]:
-    return [f"{chr(ord('A') + number)}.  {option}" for number, option in enumerate(options)]
+    return [f"{_letter(number)}.  {option}" for number, option in enumerate(options)]
 
 
 def _static(question: str, options: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "History",
     "Recipe",
     "batch_order",
+    "check_batch_size",
     "check_framework",
     "evaluate",
     "fit",
@@ -100,8 +101,30 @@ def new_weights_file(path: Path | None, config: ResNetConfig, data: str, framewo
     return path
 
 
+def check_batch_size(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse batches larger than the training part: an epoch would silently be one step of another size.
+
+    Raises
+    ------
+    ValueError
+        The message says what there is to choose from.
+    """
+    images = len(dataset.train)
+    if recipe.batch_size > images:
+        raise ValueError(
+            f"batch_size is {recipe.batch_size}, and there are only {images:,} training images; choose at most that."
+        )
+
+
 def fit(net: Any, dataset: Dataset, recipe: Recipe, **options: Any) -> History:
-    """Train a network of either framework on a dataset; see `torch_loop.fit`."""
+    """Train a network of either framework on a dataset; see `torch_loop.fit`.
+
+    Raises
+    ------
+    ValueError
+        If a batch is to hold more images than there are.
+    """
+    check_batch_size(recipe, dataset)
     return _loop(net).fit(net, dataset, recipe, **options)
 
 

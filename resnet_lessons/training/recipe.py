@@ -31,6 +31,8 @@ class Recipe:
             given = getattr(self, name)
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise ValueError(f"{name} is {given!r}; it is a whole number from 1 on.")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
+            raise ValueError(f"seed is {self.seed!r}; it is a whole number from 0 on.")
         if not 0 < self.peak_rate < math.inf:
             raise ValueError(f"peak_rate is {self.peak_rate!r}; it is a positive number such as 0.1.")
         if not 0 <= self.momentum < 1:

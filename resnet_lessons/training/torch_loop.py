@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
+from typing import Any
 
 from resnet_lessons.datasets import Dataset
+from resnet_lessons.torch_threads import one_thread
 from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, learning_rate
 
 import numpy as np
@@ -12,7 +16,22 @@ import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
 
+SMALL = 16  # height and width, in pixels, up to which one thread is as quick as several
 
+
+def few_threads(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of (net, images or dataset, …) compute small images in one thread."""
+
+    @functools.wraps(function)
+    def wrapped(net: torch.nn.Module, given: Any, *arguments: Any, **options: Any) -> Any:
+        height, width = given.image_shape[1:] if isinstance(given, Dataset) else given.shape[-2:]
+        with one_thread(max(height, width) <= SMALL):
+            return function(net, given, *arguments, **options)
+
+    return wrapped
+
+
+@few_threads
 def fit(net: torch.nn.Module, dataset: Dataset, recipe: Recipe, *, progress: bool = True, label: str = "") -> History:
     """Train a network in place.
 
@@ -87,6 +106,7 @@ def evaluate(
     return float(F.cross_entropy(logits, wanted)), int((logits.argmax(dim=1) == wanted).sum()) / len(labels)
 
 
+@few_threads
 def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
     """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
     like = next(net.parameters())
@@ -99,6 +119,7 @@ def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = 500) 
     return logits.cpu().numpy()
 
 
+@few_threads
 def gradient_norms(net: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return the gradient's norm for every parameter's layer, by the layer's name with `_` for `.`."""
     like = next(net.parameters())

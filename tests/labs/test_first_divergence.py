@@ -162,6 +162,13 @@ def test_a_click_does_what_a_call_does(lab):
     assert [value["step"] for value in records()] == ["predict", "name", "name"]
 
 
+def test_a_letter_counts_in_either_case(lab):
+    lab.predict("conv2")
+    for number, letter in enumerate(("A", "b", " c ", "D", "e")):
+        lab.choose(letter)
+        assert (lab.choice, lab.notice) == (lab.options[number], "")
+
+
 def test_once_it_is_there_nothing_is_measured_again(lab, monkeypatch):
     monkeypatch.setattr(faults, "_build", None)
     for _ in range(9):

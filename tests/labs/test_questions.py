@@ -40,6 +40,30 @@ def test_choose_does_what_a_click_does(asked):
     assert records()[0][2] == {"choice": "56 × 56", "first": True, "right": True}
 
 
+@pytest.mark.parametrize("letter", ["B", "b", " b "])
+def test_a_letter_chooses_the_option_that_it_stands_before(asked, letter):
+    asked.choose(letter)
+    assert (asked.guess, asked.choice) == ("28 × 28", "28 × 28")
+    assert records()[0][2]["choice"] == "28 × 28"
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "meant"),
+    [
+        (["B", "A", "none"], "A", "A"),
+        (["B", "A", "none"], "a", "A"),
+        (["B", "A", "none"], "c", "none"),
+        (["b", "a"], "A", "a"),
+        (["a", "A"], "A", "A"),
+        (["2", "1"], "b", "1"),
+    ],
+)
+def test_options_that_are_letters_themselves_win_over_the_letters_before_them(options, given, meant):
+    asked = labs.predict("c", "k", "Which?", options)
+    asked.choose(given)
+    assert asked.choice == meant
+
+
 def test_right_and_wrong_are_said_in_words_and_by_a_sign(asked):
     asked.choose("28 × 28")
     assert asked.feedback == "✗ Not so: 28 × 28. Tempting: that is one stage later."
@@ -88,8 +112,9 @@ def test_what_a_notebook_saves_is_the_same_in_every_run_and_after_a_choice(asked
 
 
 def test_an_unknown_choice_lists_the_options(asked):
-    with pytest.raises(ValueError, match="choose one of '56 × 56'"):
-        asked.choose("57")
+    for unknown in ("57", "D", ""):
+        with pytest.raises(ValueError, match=r"choose one of '56 × 56'.*, or a letter from A to C"):
+            asked.choose(unknown)
     assert records() == []
 
 
@@ -123,6 +148,12 @@ def test_a_quiz_counts_the_first_tries_and_says_where_to_read_up():
     assert asked.score == 1
     assert records()[2] == ("00", "quiz", {"score": 1, "of": 2})
     assert sum(key == "quiz" for _, key, _ in records()) == 1
+
+
+def test_a_quiz_takes_letters():
+    asked = labs.quiz("00", QUESTIONS)
+    asked.choose("b", "A")
+    assert asked.score == 2
 
 
 def test_a_quiz_without_mistakes_sends_nobody_anywhere():
