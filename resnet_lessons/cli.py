@@ -223,7 +223,7 @@ def train(
     shortcut: Shortcut = None,
     width: Width = None,
     epochs: Annotated[int, typer.Option(metavar="N", help="Times to see every image.")] = 20,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Images in one update.")] = 64,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Images in one update.")] = 32,
     rate: Annotated[float, typer.Option(metavar="X", help="Highest learning rate.")] = 0.1,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the initial weights and the order of images.")] = 0,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the weights go (safetensors).")] = None,

@@ -49,7 +49,7 @@ class Recipe:
         return self.epochs * math.ceil(images / self.batch_size)
 
 
-RECIPES = {"digits": Recipe()}
+RECIPES = {"digits": Recipe(batch_size=32)}
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
