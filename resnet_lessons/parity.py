@@ -140,8 +140,7 @@ def randomize_batch_norm(net: Any, seed: int = 0, *, beta: tuple[float, float] =
     """Give every BN tensor of a network random values of its own.
 
     In a fresh network γ = var = 1 and β = mean = 0: a copy that swaps γ with the variance changes nothing, and nobody
-    notices. Values: γ in 0.5…1.5, β in `beta`, the mean in −0.5…0.5, the variance in
-    0.5…2.
+    notices. Values: γ in 0.5…1.5, β in `beta`, the mean in −0.5…0.5, the variance in 0.5…2.
     """
     for key, tensor in _norm_tensors(wrap(net)).items():
         tensor.write(_random_norm_values(key, tensor.shape, seed, {**BN_RANGES, "bias": beta}))
@@ -175,11 +174,17 @@ def compare(net: Any, twin: Any, images: Any = None, *, seed: int = 0) -> Report
     _same_names(a.tensors().keys(), b.tensors().keys())
     with restored(a), restored(b):
         _vary_constant_norms(a, b, seed)
-        outputs = {"outputs": _difference(a.outputs(batch), b.outputs(batch))}
-        direction = np.random.default_rng(seed).standard_normal(b.outputs(batch).shape)
-        old = {key: tensor.read() for key, tensor in a.tensors().items()}
+        ours, theirs = a.outputs(batch), b.outputs(batch)
+        if ours.shape != theirs.shape:
+            raise ValueError(
+                f"The networks' outputs have different shapes, {_shape(ours.shape)} and {_shape(theirs.shape)}, so nothing "
+                "else can be compared; parity.first_divergence says at which layer that begins."
+            )
+        outputs = {"outputs": _difference(ours, theirs)}
+        direction = np.random.default_rng(seed).standard_normal(theirs.shape)
+        before = [{key: tensor.read() for key, tensor in network.tensors().items()} for network in (a, b)]
         gradients = _differences(a, a.gradients(batch, direction), b.gradients(batch, direction))
-        stats = _differences(a, *_same_convention(a, b, old))
+        stats = _differences(a, *_same_convention(a, b, before))
     note = ""
     if {a.framework, b.framework} == {"PyTorch", "Keras"} and stats:
         note = "(running variances compared in PyTorch's convention: Keras's batch variance times n/(n−1))"
@@ -318,14 +323,14 @@ def restored(net: Any, only_on_error: bool = False) -> Iterator[None]:
                 tensor.write(before[key])
 
 
-def _same_convention(a: Network, b: Network, old: dict[Key, np.ndarray]) -> tuple[dict, dict]:
+def _same_convention(a: Network, b: Network, before: list[dict[Key, np.ndarray]]) -> tuple[dict, dict]:
     """Return the running statistics of both after their training step, variances in PyTorch's convention."""
     stats = [
         {key: tensor.read() for key, tensor in net.tensors().items() if key.kind.startswith("running")}
         for net in (a, b)
     ]
     counts = a.values_per_channel or b.values_per_channel
-    for net, values in zip((a, b), stats, strict=True):
+    for net, values, old in zip((a, b), stats, before, strict=True):
         momenta = net.momenta() if a.framework != b.framework else {}
         for key in [
             key for key in values if key.kind == "running_var" and key.layer in counts and key.layer in momenta

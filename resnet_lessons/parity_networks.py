@@ -241,7 +241,9 @@ class _Torch(Network):
         finally:
             for hook in hooks:
                 hook.remove()
-        values = [np.zeros(1) if gradient is None else gradient.cpu().numpy() for gradient in found]
+        wanted = [inputs, *parameters.values()]
+        # A parameter that the output does not depend on has a gradient of zeros, as in Keras.
+        values = [(torch.zeros_like(w) if g is None else g).cpu().numpy() for w, g in zip(wanted, found, strict=True)]
         keys = [INPUT, *map(torch_key, parameters)]
         return dict(zip(keys, values, strict=True))
 

@@ -212,6 +212,38 @@ def test_a_different_keras_momentum_is_found_in_the_running_statistics():
     assert report.running_stats.value > 1e-3
 
 
+def test_outputs_of_other_shapes_point_to_the_walk():
+    net = torch_resnet.resnet(14, family="cifar", dtype="float64")
+    strided = copy.deepcopy(net)
+    strided.conv1.stride = (2, 2)
+    strided.avgpool = nn.Identity()
+    strided.fc = nn.Identity()
+    net.avgpool = net.fc = nn.Identity()
+    x = images(net.config, (8, 8))
+    with pytest.raises(ValueError, match=r"different shapes, 3×256 and 3×64, .*first_divergence"):
+        parity.compare(net, strided, x)
+    assert parity.first_divergence(net, strided, x).layer == "conv1"
+
+
+def test_a_parameter_without_effect_has_a_gradient_of_zeros_in_both():
+    class Idle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.idle = nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(3, 4, 1, bias=False)
+
+        def forward(self, x):
+            return self.conv(x)
+
+    x = keras.Input((None, None, 3))
+    idle = layers.Conv2D(4, 1, use_bias=False, name="idle")(x)
+    out = layers.Conv2D(4, 1, use_bias=False, name="conv")(x) + 0 * idle
+    net, twin = Idle(), keras.Model(x, out)
+    parity.copy_weights(source=net, target=twin)
+    report = parity.compare(net, twin, np.random.default_rng(0).standard_normal((2, 3, 4, 4)))
+    assert report.tensors["gradients"]["idle.weight"] == 0
+    assert report.agrees(1e-4)
+
+
 def test_nan_is_a_difference():
     net, twin = twins(14, family="cifar")
     with torch.no_grad():
