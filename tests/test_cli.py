@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 from resnet_lessons import cli, learner, notebook_server
+from tests.command_line import assert_one_line
 
 import pytest
 
@@ -62,12 +62,7 @@ def test_no_command_is_described_in_a_sentence_that_is_cut(
 def test_wrong_use_gets_one_line_and_status_2(
     arguments: str, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert cli.run(arguments.split()) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("resnet-lessons: ")
-    assert captured.err.count("\n") == 1
-    assert re.search(says, captured.err), captured.err
+    assert_one_line(arguments.split(), says, capsys)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_lessons import cli, resnet_config, summary, trace
+from tests.command_line import assert_one_line
 
 import pytest
 
@@ -221,12 +222,7 @@ def test_a_warning_becomes_a_note_of_one_line(said: Said) -> None:
     ],
 )
 def test_a_bad_option_gets_one_line_and_status_2(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["summary", *options.split()]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("resnet-lessons: ")
-    assert captured.err.count("\n") == 1
-    assert re.search(says, captured.err), captured.err
+    assert_one_line(["summary", *options.split()], says, capsys)
 
 
 @pytest.mark.parametrize(
