@@ -9,8 +9,6 @@ from dataclasses import replace
 from . import bank_primer
 from .questions import Prediction, Question, Quiz
 
-PRIMER = "primer.ipynb"
-
 PLACEMENT = [
     Question(
         "shapes",
@@ -22,7 +20,7 @@ PLACEMENT = [
             "54 × 54": "That would be stride 1 without padding. Stride 2 keeps every second position.",
         },
         "28 × 28",
-        link=f"{PRIMER}#1-Convolution-shapes-and-padding",
+        link="primer.ipynb",
         link_text="primer, section 1",
     ),
     Question(
@@ -37,7 +35,7 @@ PLACEMENT = [
             "taken over too few values. In evaluation mode nothing is averaged over the batch.",
         },
         "the same both times",
-        link=f"{PRIMER}#2-Batch-normalisation-in-training-and-in-evaluation",
+        link="primer.ipynb",
         link_text="primer, section 2",
     ),
     Question(
@@ -50,7 +48,7 @@ PLACEMENT = [
             "not defined": "ReLU has its kink at 0 only; at −2 it is flat.",
         },
         "0",
-        link=f"{PRIMER}#3-Automatic-differentiation",
+        link="primer.ipynb",
         link_text="primer, section 3",
     ),
     Question(
@@ -65,7 +63,7 @@ PLACEMENT = [
             "derive.",
         },
         "logits → loss → gradients → update",
-        link=f"{PRIMER}#4-A-training-loop",
+        link="primer.ipynb",
         link_text="primer, section 4",
     ),
 ]
@@ -79,7 +77,7 @@ START_HERE: dict[str, Question | list[Question]] = {
         {
             "plain-56": "It has three times as many layers to fit the training images with, so this is the natural guess. "
             "Train both and look.",
-            "plain-20": "Then you know the surprise of 2015, or you have trained deep plain networks. Train both and look.",
+            "plain-20": "The surprise of 2015. Train both and look.",
             "both about 100 %": "1,437 small images are few, and either network could memorise them. Train both and look.",
         },
         "plain-20",
@@ -101,7 +99,7 @@ START_HERE: dict[str, Question | list[Question]] = {
         "Next suspect: can a plain network of 56 layers, with some choice of its weights, compute <b>exactly</b> what the "
         "trained plain-20 computes?",
         {
-            "yes, exactly": "The next cell builds it.",
+            "yes, exactly": "The next two code cells build it and check it.",
             "only approximately": "A stack of random-looking layers blurs what it gets. But we may choose the weights, and a "
             "convolution can be chosen that changes nothing.",
             "no: the extra ReLUs destroy information": "A ReLU changes negative values only. What leaves a block of this "
@@ -143,8 +141,8 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
             {
                 "Takes it for over-fitting": "Dropout fights over-fitting: a high training and a low test accuracy. Here the "
                 "training accuracy itself is low.",
-                "Takes it for exploding gradients": "Dropout does not touch the scale of gradients. The mistake lies "
-                "earlier, in what is taken for the illness.",
+                "Takes it for exploding gradients": "Dropout is no remedy for exploding gradients, either. The mistake "
+                "lies earlier, in what is taken for the illness.",
                 "None; dropout helps here": "Dropout makes fitting the training images harder still, and that is what "
                 "already fails.",
             },
@@ -245,9 +243,9 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         },
         "outputs agree, single gradients may be far off",
     ),
-    "block-a": Question(
-        "block-a",
-        "Which mistake has block <b>A</b>?",
+    "block-p": Question(
+        "block-p",
+        "Which mistake has block <b>P</b>?",
         {
             "The ReLU comes before the addition": "A rectified branch can only add: no output lies below its input, and the "
             "mean grows faster than in the correct block (5.39 against 2.64 after nine). Measured on ResNet-110: "
@@ -259,9 +257,9 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         },
         "The ReLU comes before the addition",
     ),
-    "block-b": Question(
-        "block-b",
-        "Which mistake has block <b>B</b>?",
+    "block-q": Question(
+        "block-q",
+        "Which mistake has block <b>Q</b>?",
         {
             "The shortcut is never added": "With a silent branch nothing is left: nothing but the branch leads to the "
             "output. The block is plain.",
@@ -270,9 +268,9 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
         },
         "The shortcut is never added",
     ),
-    "block-c": Question(
-        "block-c",
-        "Which mistake has block <b>C</b>?",
+    "block-r": Question(
+        "block-r",
+        "Which mistake has block <b>R</b>?",
         {
             "No ReLU follows the addition": "Nothing cuts off what is negative in the sum, and outputs fall below their "
             "inputs wherever F is negative. And the mean stays at 1.00: a fresh BN ends the branch, so F has mean 0. "

@@ -46,14 +46,20 @@ def test_the_right_option_is_not_always_at_the_same_place():
     assert max(places.count(place) for place in set(places)) < 0.6 * len(places)
 
 
+def text_of(chapter):
+    notebook = json.loads((CHAPTERS / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+    return "".join("".join(cell["source"]) + "\n" for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+
+
 def test_the_placement_links_to_sections_that_the_primer_has():
-    primer = json.loads((CHAPTERS / "primer.ipynb").read_text(encoding="utf-8"))
-    text = "".join("".join(cell["source"]) + "\n" for cell in primer["cells"] if cell["cell_type"] == "markdown")
-    headings = {heading.strip().replace(" ", "-") for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+    headings = re.findall(r"^## (.+?)\s*$", text_of("primer"), re.MULTILINE)
     for question in bank.PLACEMENT:
-        file, _, section = question.link.partition("#")
-        assert file == "primer.ipynb"
-        assert section in headings
+        assert question.link == "primer.ipynb"
+        number = question.link_text.removeprefix("primer, section ")
+        assert any(heading.startswith(f"{number} ") for heading in headings)
+    anchors = re.findall(r"\(primer\.ipynb#([^)]+)\)", text_of("00_start_here"))
+    assert len(anchors) == len(bank.PLACEMENT)
+    assert set(anchors) <= {heading.replace(" ", "-") for heading in headings}
 
 
 def test_a_question_that_does_not_exist_is_explained():
