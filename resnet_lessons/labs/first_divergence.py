@@ -42,7 +42,8 @@ _LAB_STYLE = """<style>
 .rl-lab td.rl-number, .rl-lab th.rl-number { text-align: right; font-variant-numeric: tabular-nums; }
 .rl-lab tr.rl-first th, .rl-lab tr.rl-first td { font-weight: 600; }
 .rl-lab .rl-bar { display: inline-block; width: clamp(24px, 12vw, 120px); height: 10px; border-radius: 2px;
-  box-sizing: border-box; border: 1px solid var(--jp-border-color1, #bdbdbd); background: var(--jp-layout-color1, #fff); overflow: hidden; }
+  box-sizing: border-box; border: 1px solid var(--jp-border-color1, #bdbdbd);
+  background: var(--jp-layout-color1, #fff); overflow: hidden; }
 .rl-lab .rl-bar > span { display: block; height: 100%; background: var(--jp-content-font-color2, #616161); }
 .rl-lab pre { font-family: var(--jp-code-font-family, monospace); font-size: 0.93em; line-height: 1.45; margin: 4px 0;
   padding: 6px 10px; overflow-x: auto; color: inherit; background: var(--jp-layout-color2, #eee); border-radius: 3px; }
