@@ -10,7 +10,6 @@ Deep Residual Networks" (arXiv 1603.05027): pre-activation, here version "v2".
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -526,7 +525,7 @@ def _check_depth(depth: int, family: str) -> None:
         hint = f' ResNet-{depth} exists with family="cifar".' if _is_cifar_depth(depth) else ""
         raise ValueError(f"There is no ResNet-{depth} in the ImageNet family; its depths are {listed}.{hint}")
     if family == "cifar" and not _is_cifar_depth(depth):
-        below = max(8, 6 * math.floor((depth - 2) / 6) + 2)
+        below = max(8, 6 * ((depth - 2) // 6) + 2)
         hint = f' ResNet-{depth} exists with family="imagenet".' if depth in IMAGENET_STAGES else ""
         raise ValueError(
             f"There is no ResNet-{depth} in the CIFAR family; its depths are 6n+2 (8, 14, 20, 32, 44, 56, 110, … 1202; "

@@ -231,9 +231,10 @@ def train(
     """Train a network, show its accuracy, and save its weights."""
     from resnet_lessons import datasets, training
     from resnet_lessons import summary as report
+    from resnet_lessons.frameworks import check_framework
 
     recipe = training.Recipe(epochs=epochs, batch_size=batch_size, peak_rate=rate, seed=seed)
-    training.check_framework(framework)
+    check_framework(framework)
     dataset = datasets.load_dataset(data)
     training.check_batch_size(recipe, dataset)
     channels, classes = dataset.image_shape[0], len(dataset.class_names)
@@ -274,8 +275,9 @@ def evaluate(
     Counts the test images that it gets right.
     """
     from resnet_lessons import datasets, pretrained, training
+    from resnet_lessons.frameworks import check_framework
 
-    training.check_framework(framework)
+    check_framework(framework)
     if normalization not in ("dataset", "imagenet"):
         raise ValueError(f"normalization is {normalization!r}; it is one of dataset, imagenet.")
     if weights.is_dir():

@@ -182,7 +182,7 @@ def compare(net: Any, twin: Any, images: Any = None, *, seed: int = 0) -> Report
             )
         outputs = {"outputs": _difference(ours, theirs)}
         direction = np.random.default_rng(seed).standard_normal(theirs.shape)
-        before = [{key: tensor.read() for key, tensor in network.tensors().items()} for network in (a, b)]
+        before = [_running_stats(network) for network in (a, b)]
         gradients = _differences(a, a.gradients(batch, direction), b.gradients(batch, direction))
         stats = _differences(a, *_same_convention(a, b, before))
     note = ""
@@ -325,10 +325,7 @@ def restored(net: Any, only_on_error: bool = False) -> Iterator[None]:
 
 def _same_convention(a: Network, b: Network, before: list[dict[Key, np.ndarray]]) -> tuple[dict, dict]:
     """Return the running statistics of both after their training step, variances in PyTorch's convention."""
-    stats = [
-        {key: tensor.read() for key, tensor in net.tensors().items() if key.kind.startswith("running")}
-        for net in (a, b)
-    ]
+    stats = [_running_stats(net) for net in (a, b)]
     counts = a.values_per_channel or b.values_per_channel
     for net, values, old in zip((a, b), stats, before, strict=True):
         momenta = net.momenta() if a.framework != b.framework else {}
@@ -339,6 +336,10 @@ def _same_convention(a: Network, b: Network, before: list[dict[Key, np.ndarray]]
             from_batch = values[key] - momenta[key.layer] * old[key]
             values[key] = values[key] + from_batch / max(counts[key.layer] - 1, 1)
     return stats[0], stats[1]
+
+
+def _running_stats(net: Network) -> dict[Key, np.ndarray]:
+    return {key: tensor.read() for key, tensor in net.tensors().items() if key.kind.startswith("running")}
 
 
 def _differences(names: Network, ours: dict[Key, Any], theirs: dict[Key, Any]) -> dict[str, float]:

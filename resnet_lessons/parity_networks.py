@@ -318,8 +318,7 @@ class _Keras(Network):
                 yield Key("_".join(path[:-1]).replace(".", "_"), KERAS_KINDS[path[-1]]), variable
 
     def _tensor(self, key: Key, variable: Any) -> Tensor:
-        ndim = len(variable.shape)
-        to_torch = {4: (3, 2, 0, 1), 2: (1, 0)}.get(ndim, tuple(range(ndim)))  # HWIO → OIHW, (in, out) → (out, in)
+        to_torch = _torch_axes(len(variable.shape))
         to_keras = tuple(np.argsort(to_torch))
         return Tensor(
             ".".join(key),
@@ -345,8 +344,7 @@ class _Keras(Network):
         found = tape.gradient(loss, [inputs, *(v.value for v in trained)], unconnected_gradients="zero")
         gradients = {INPUT: _nchw(found[0])}
         for variable, gradient in zip(trained, found[1:], strict=True):
-            axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(len(variable.shape))
-            gradients[keys[id(variable)]] = gradient.numpy().transpose(axes) if axes else gradient.numpy()
+            gradients[keys[id(variable)]] = gradient.numpy().transpose(_torch_axes(len(variable.shape)))
         return gradients
 
     def layer_outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -381,6 +379,11 @@ class _Keras(Network):
 
         dtype = next((variable.dtype for variable in self.net.variables if "float" in variable.dtype), "float32")
         return tf.constant(np.ascontiguousarray(images.transpose(0, 2, 3, 1)), dtype=dtype)
+
+
+def _torch_axes(ndim: int) -> tuple[int, ...]:
+    """Where PyTorch finds the axes of a Keras weight: HWIO → OIHW, (in, out) → (out, in)."""
+    return {4: (3, 2, 0, 1), 2: (1, 0)}.get(ndim, tuple(range(ndim)))
 
 
 def _nchw(values: Any) -> np.ndarray:

@@ -19,10 +19,10 @@ from typing import Any
 
 from resnet_lessons import parity
 from resnet_lessons.architecture import IMAGENET_STAGES, ResNetConfig, resnet_config
+from resnet_lessons.frameworks import build, check_framework
 
 import numpy as np
 
-FRAMEWORKS = ("pytorch", "tensorflow")
 TORCH_FILES = (b"PK", b"\x80\x02\x8a\x0a")  # how a checkpoint begins: the present format, and the one before 1.6
 
 
@@ -61,18 +61,12 @@ def load(
     ValueError
         If the file is damaged, foreign, or no ResNet of this kit; the message says which.
     """
-    if framework not in FRAMEWORKS:
-        raise ValueError(f"framework is {framework!r}; it is one of {', '.join(FRAMEWORKS)}.")
+    check_framework(framework)
     weights = read(source)
     config = find_config(weights, **fields)
-    if framework == "pytorch":
-        from resnet_lessons import torch_resnet
-
-        net: Any = torch_resnet.resnet(config=config).eval()
-    else:
-        from resnet_lessons import tf_resnet
-
-        net = tf_resnet.resnet(config=config, image_size=image_size)
+    net = build(framework, config, image_size=image_size)
+    if framework == "pytorch":  # Keras decides between training and evaluation at each call
+        net.eval()
     parity.copy_weights(source=weights.tensors, target=net)
     return net
 
@@ -177,7 +171,10 @@ def _depth(kind: str, counts: tuple[int, ...], kernel: int) -> int:
 def _shortcut(shapes: Mapping[str, Any], kind: str) -> str:
     if "layer2.0.downsample.0.weight" not in shapes:
         return "A"  # a plain network has the same tensors; one saved by this kit says so itself
-    return "C" if "layer1.1.downsample.0.weight" in shapes else "B"
+    keeps_its_shape = (
+        "layer1.0" if kind == "basic" else "layer1.1"
+    )  # the first block that B leaves without a projection
+    return "C" if f"{keeps_its_shape}.downsample.0.weight" in shapes else "B"
 
 
 def _read_file(path: Path) -> Weights:

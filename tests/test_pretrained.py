@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from resnet_lessons import datasets, parity, pretrained, resnet_config, tf_resnet, torch_resnet
+from resnet_lessons.frameworks import FRAMEWORKS
 from tests.networks import images
 
 import numpy as np
@@ -29,7 +30,7 @@ def cifar10_test():
 
 
 @needs_data
-@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize(("file", "correct"), [("resnet20-12fca82f", 9_173), ("resnet32-d509ac18", 9_263)])
 def test_published_cifar_weights_score_exactly_what_they_scored(file, correct, framework, cifar10_test):
     """akamaster/pytorch_resnet_cifar10 publishes errors of 8.27 % and 7.37 %."""
@@ -49,13 +50,14 @@ CONFIGS = [
     resnet_config(14, "v2", family="cifar", shortcut="B", num_classes=3, in_channels=1, width=8),
     resnet_config(14, family="cifar", shortcut="none"),
     resnet_config(18, shortcut="C", num_classes=2, width=8),
+    resnet_config(8, family="cifar", shortcut="C"),
     resnet_config(50, "v1.5", num_classes=5, width=16),
     resnet_config(164, "v2", family="cifar", zero_init_residual=True),
 ]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.name}-{config.shortcut}")
-@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_saved_weights_load_in_either_framework(config, framework, tmp_path):
     module = torch_resnet if framework == "pytorch" else tf_resnet
     net = module.resnet(config=config)
@@ -63,7 +65,7 @@ def test_saved_weights_load_in_either_framework(config, framework, tmp_path):
     path = pretrained.save(net, tmp_path / "net.safetensors")
     x = images(config, (40, 40) if config.family == "imagenet" else (9, 9)).astype("float32")
     expected = parity.wrap(net).outputs(x)
-    for other in pretrained.FRAMEWORKS:
+    for other in FRAMEWORKS:
         loaded = pretrained.load(path, framework=other)
         assert loaded.config == config
         np.testing.assert_allclose(parity.wrap(loaded).outputs(x), expected, rtol=1e-3, atol=1e-4)

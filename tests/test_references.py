@@ -1,6 +1,7 @@
 """The twins against networks that others wrote: Hugging Face transformers and keras.applications, random weights."""
 
 from resnet_lessons import parity, pretrained
+from resnet_lessons.frameworks import FRAMEWORKS
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ HUGGING_FACE = [
 
 
 @pytest.mark.parametrize(("depth", "version", "options"), HUGGING_FACE, ids=lambda value: str(value)[:5])
-@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("size", [(64, 64), (65, 71)], ids=["even", "odd"])
 def test_hugging_face_resnets_give_the_same_logits(depth, version, options, framework, size):
     torch.manual_seed(0)
@@ -33,7 +34,7 @@ def test_hugging_face_resnets_give_the_same_logits(depth, version, options, fram
     np.testing.assert_allclose(parity.wrap(ours).outputs(x), expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize(("name", "depth"), [("ResNet50", 50), ("ResNet101", 101)])
 def test_keras_applications_resnets_give_the_same_logits(name, depth, framework):
     """Their convolutions have biases, which the BN behind each takes up exactly; their eps is 1.001e-5."""
@@ -62,7 +63,7 @@ def test_keras_applications_v2_is_recognised_and_its_difference_named():
         pretrained.load(theirs)
 
 
-@pytest.mark.parametrize("framework", pretrained.FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_parameters_of_keras_applications_are_ours_and_their_biases(framework):
     """REFERENCE counts of keras.applications: 25,636,712 parameters in ResNet50, running statistics included."""
     theirs = keras.applications.ResNet50(weights=None)

@@ -5,13 +5,12 @@ import re
 
 from resnet_lessons import datasets, parity, pretrained, resnet_config, training
 from resnet_lessons.cli import run
+from resnet_lessons.frameworks import FRAMEWORKS
 from tests.command_line import assert_one_line
 
 import numpy as np
 import pytest
 import torch
-
-FRAMEWORKS = ("pytorch", "tensorflow")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ from resnet_lessons.torch_threads import one_thread
 
 import numpy as np
 
-FRAMEWORKS = ("pytorch", "tensorflow")
 LAYERS = ("conv1", "bn1", "conv2", "bn2", "the output")  # the layers with weights, and the block's output
 SYMPTOMS = {
     "smallest": "smallest output",

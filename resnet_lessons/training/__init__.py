@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from resnet_lessons.architecture import ResNetConfig, trace_names
 from resnet_lessons.datasets import Dataset
+from resnet_lessons.frameworks import build, check_framework
 from resnet_lessons.parity import restored
 from resnet_lessons.parity_networks import wrap
 from resnet_lessons.training.recipe import RECIPES, History, Recipe, batch_order, learning_rate
@@ -28,7 +28,6 @@ __all__ = [
     "Recipe",
     "batch_order",
     "check_batch_size",
-    "check_framework",
     "evaluate",
     "fit",
     "gradient_norms",
@@ -46,36 +45,14 @@ def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str 
     """Build a network in "pytorch" or "tensorflow"; the seed decides its initial weights."""
     check_framework(framework)
     if framework == "pytorch":
-        from resnet_lessons import torch_resnet
-
         import torch
 
         torch.manual_seed(seed)
-        return torch_resnet.resnet(config=config, dtype=dtype)
-    from resnet_lessons import tf_resnet
+    else:
+        import keras
 
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    return tf_resnet.resnet(config=config, dtype=dtype)
-
-
-def check_framework(framework: str) -> None:
-    """Refuse a framework that does not exist or is not installed, without importing it.
-
-    Raises
-    ------
-    ValueError
-        The message says what to choose or to install.
-    """
-    packages = {"pytorch": "torch", "tensorflow": "tensorflow"}
-    if framework not in packages:
-        raise ValueError(f"framework is {framework!r}; it is one of {', '.join(packages)}.")
-    if find_spec(packages[framework]) is None:
-        other = next(name for name in packages if name != framework)
-        raise ValueError(
-            f"{framework} is not installed here. Install it with `pip install {packages[framework]}`, or choose {other}."
-        )
+        keras.utils.set_random_seed(seed)
+    return build(framework, config, dtype=dtype)
 
 
 def new_weights_file(path: Path | None, config: ResNetConfig, data: str, framework: str) -> Path:

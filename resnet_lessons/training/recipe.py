@@ -76,6 +76,13 @@ def batch_order(images: int, recipe: Recipe, epoch: int) -> Iterator[np.ndarray]
         yield order[start : start + recipe.batch_size]
 
 
+def end_epoch(row: dict[str, float], history: History, bar: Any) -> None:
+    """Add an epoch's numbers to the history, and show its accuracies on the progress bar."""
+    for name, value in row.items():
+        history.setdefault(name, []).append(float(value))
+    bar.set_postfix(train=f"{row['train_accuracy']:.1%}", test=f"{row['test_accuracy']:.1%}")
+
+
 def check_finite(loss: float, epoch: int) -> None:
     """Stop a training whose loss is no longer a number."""
     if not math.isfinite(loss):

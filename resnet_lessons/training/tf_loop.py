@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from resnet_lessons.datasets import Dataset
-from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, learning_rate
+from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, end_epoch, learning_rate
 
 import keras
 import numpy as np
@@ -116,9 +116,7 @@ class Follow(keras.callbacks.Callback):
             "test_accuracy": logs["val_accuracy"],
             "seconds": time.perf_counter() - self.start,
         }
-        for name, value in row.items():
-            self.history.setdefault(name, []).append(float(value))
-        self.bar.set_postfix(train=f"{row['train_accuracy']:.1%}", test=f"{row['test_accuracy']:.1%}")
+        end_epoch(row, self.history, self.bar)
 
     def on_train_end(self, logs: Any = None) -> None:
         self.bar.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from resnet_lessons.datasets import Dataset
 from resnet_lessons.torch_threads import one_thread
-from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, learning_rate
+from resnet_lessons.training.recipe import History, Recipe, batch_order, check_finite, end_epoch, learning_rate
 
 import numpy as np
 import torch
@@ -91,9 +91,7 @@ def fit(net: torch.nn.Module, dataset: Dataset, recipe: Recipe, *, progress: boo
                 "test_accuracy": test_accuracy,
                 "seconds": time.perf_counter() - start,
             }
-            for name, value in row.items():
-                history.setdefault(name, []).append(value)
-            bar.set_postfix(train=f"{row['train_accuracy']:.1%}", test=f"{test_accuracy:.1%}")
+            end_epoch(row, history, bar)
     return history
 
 

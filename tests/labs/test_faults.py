@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from resnet_lessons import parity, parity_networks, tf_resnet, torch_resnet
+from resnet_lessons.frameworks import FRAMEWORKS
 from resnet_lessons.labs import faults
 
 import keras
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-FRAMEWORKS = faults.FRAMEWORKS
 WRONG = [key for key in faults.FAULTS if key != "correct"]
 
 
