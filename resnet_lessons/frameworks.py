@@ -29,6 +29,27 @@ def check_framework(framework: str) -> None:
         )
 
 
+def framework_name(framework: str) -> str:
+    """Return ``"pytorch"`` or ``"tensorflow"`` for what people call them.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    known = {
+        "pytorch": "pytorch",
+        "torch": "pytorch",
+        "tensorflow": "tensorflow",
+        "tf": "tensorflow",
+        "keras": "tensorflow",
+    }
+    name = known.get(str(framework).lower())
+    if name is None:
+        raise ValueError(f"there is no framework {framework!r} here; choose 'pytorch' or 'tensorflow'")
+    return name
+
+
 def build(framework: str, config: ResNetConfig, *, dtype: str | None = None, image_size: Any = None) -> Any:
     """Build a network in a framework; only that one is imported. `image_size` is for TensorFlow, which may fix it."""
     check_framework(framework)

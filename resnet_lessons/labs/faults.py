@@ -23,6 +23,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from resnet_lessons import parity, parity_networks
+from resnet_lessons.frameworks import framework_name
 from resnet_lessons.torch_threads import one_thread
 
 import numpy as np
@@ -469,27 +470,6 @@ def find_fault(key: str) -> Fault:
     if key not in FAULTS:
         raise ValueError(f"there is no fault {key!r}; choose one of {', '.join(FAULTS)}")
     return FAULTS[key]
-
-
-def framework_name(framework: str) -> str:
-    """Return ``"pytorch"`` or ``"tensorflow"`` for what people call them.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    known = {
-        "pytorch": "pytorch",
-        "torch": "pytorch",
-        "tensorflow": "tensorflow",
-        "tf": "tensorflow",
-        "keras": "tensorflow",
-    }
-    name = known.get(str(framework).lower())
-    if name is None:
-        raise ValueError(f"there is no framework {framework!r} here; choose 'pytorch' or 'tensorflow'")
-    return name
 
 
 # Building -------------------------------------------------------------------------------------------------------------

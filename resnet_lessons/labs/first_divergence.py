@@ -7,54 +7,24 @@ it; name the mistake. A wrong name is answered with the observation that rules i
 from __future__ import annotations
 
 import html
-import importlib.util
 import random
-import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets as widgets
 
-from .. import progress
 from . import faults
-from .questions import _STYLE, _labels, _plain
+from .lab import Lab, cannot_run, chosen_framework, mark, option_button, row, without_code
+from .questions import _labels, _plain
 
 TO_SOLVE = 3  # names found at the first try
 OPTIONS = 5
 
-_TITLE = "Find the planted fault"
 _TASK = (
     "A basic block computes something else than the correct one, though their weights are equal: one mistake is "
     "in its code. Look at what it shows, predict where the two first differ, then name the mistake. Three named at "
     "the first try solve the lab."
 )
-_NO_FRAMEWORK = "This lab needs PyTorch or TensorFlow, and neither is installed here."
-_LAB_STYLE = """<style>
-.rl-lab table { border-collapse: collapse; margin: 4px 0 10px 0; font-size: inherit; color: inherit; }
-.rl-lab caption { text-align: left; padding: 2px 0 4px 0; font-weight: 600; color: inherit; }
-.rl-lab th, .rl-lab td { padding: 2px 16px 2px 0; text-align: left; font-weight: normal; line-height: 1.45;
-  border-top: 1px solid var(--jp-border-color2, #e0e0e0); vertical-align: middle; }
-.rl-lab thead th { border-top: none; font-weight: 600; }
-.rl-lab th { overflow-wrap: normal; }
-.rl-lab td { white-space: nowrap; }
-.rl-lab td:last-child { white-space: normal; overflow-wrap: normal; }
-.rl-lab td.rl-number, .rl-lab th.rl-number { text-align: right; font-variant-numeric: tabular-nums; }
-.rl-lab tr.rl-first th, .rl-lab tr.rl-first td { font-weight: 600; }
-.rl-lab .rl-bar { display: inline-block; width: clamp(24px, 12vw, 120px); height: 10px; border-radius: 2px;
-  box-sizing: border-box; border: 1px solid var(--jp-border-color1, #bdbdbd);
-  background: var(--jp-layout-color1, #fff); overflow: hidden; }
-.rl-lab .rl-bar > span { display: block; height: 100%; background: var(--jp-content-font-color2, #616161); }
-.rl-lab pre { font-family: var(--jp-code-font-family, monospace); font-size: 0.93em; line-height: 1.45; margin: 4px 0;
-  padding: 6px 10px; overflow-x: auto; color: inherit; background: var(--jp-layout-color2, #eee); border-radius: 3px; }
-.rl-lab summary { cursor: pointer; }
-.rl-lab summary:focus-visible { outline: 3px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-.rl-lab .rl-title { font-size: 1.15em; font-weight: 600; }
-.rl-lab .rl-row { flex-flow: row wrap; overflow: visible; }
-.rl-lab .rl-row .jupyter-button.rl-option { margin-right: 8px; }
-.rl-lab .rl-step { margin-top: 6px; }
-.rl-question.rl-lab, .rl-question.rl-lab .widget-box { overflow: visible; }
-</style>"""
 
 _MEANING = {
     "bn1": "bn1 never runs.",
@@ -70,7 +40,7 @@ _MEASURED = (
 )
 
 
-class FirstDivergence(widgets.VBox):
+class FirstDivergence(Lab):
     """The lab; `first_divergence` makes one.
 
     Attributes
@@ -89,8 +59,10 @@ class FirstDivergence(widgets.VBox):
         How many rounds were named at the first try, and in how many a name was given.
     """
 
+    title, task, key = "Find the planted fault", _TASK, "first_divergence"
+
     def __init__(self, framework: str | None = None, seed: int = 0, *, chapter: str = "first_divergence") -> None:
-        self._chapter = str(chapter)
+        super().__init__(chapter)
         self._sequence = rounds(seed)
         self.framework: str | None = None
         self.round, self.options, self._truth = 0, [""] * OPTIONS, ""
@@ -99,32 +71,31 @@ class FirstDivergence(widgets.VBox):
         self.choice: str | None = None
         self._named_at_once = self._named = 0
         self._solved_in: int | None = None
-        self._head, self._status, self._evidence, self._layers, self._feedback, self._notice = (
-            widgets.HTML() for _ in range(6)
-        )
+        self._evidence, self._layers, self._feedback = (widgets.HTML() for _ in range(3))
         self._ask = widgets.HTML('<p class="rl-step"><b>3. Name the mistake.</b></p>')
-        self._places = [self._button(layer, self.predict, layer) for layer in faults.LAYERS]
-        self._names = [self._button("", self._choose_number, number) for number in range(OPTIONS)]
-        self._next = self._button("Next fault", self.next)
+        self._places = [option_button(layer, self.predict, layer) for layer in faults.LAYERS]
+        self._names = [option_button("", self._choose_number, number) for number in range(OPTIONS)]
+        self._next = option_button("Next fault", self.next)
         try:
             self.framework = chosen_framework(framework)
             for key in faults.FAULTS:  # two seconds at most, so that every click is answered at once
                 faults.evidence(self.framework, key)
         except Exception as error:
             self.framework = None
-            self._head.value = head_html(None)
-            super().__init__([self._head, self._notice])
-            self._say(_cannot_run(framework, error))
+            self._show()
+            self._say(cannot_run(error))
         else:
-            places, further = widgets.HBox(self._places), widgets.HBox([self._next])
-            for row in (places, further):
-                row.add_class("rl-row")
-            above = [self._head, self._status, self._evidence, places, self._layers, self._ask]
-            self._head.value = head_html(self.framework)
-            super().__init__([*above, *self._names, self._feedback, self._notice, further])
+            self._show(
+                self._evidence,
+                row(*self._places),
+                self._layers,
+                self._ask,
+                *self._names,
+                self._feedback,
+                row(self._next),
+            )
+            self._head.value += correct_html(self.framework)
             self._begin()
-        self.add_class("rl-question")
-        self.add_class("rl-lab")
 
     def predict(self, layer: str) -> None:
         """Predict where the two blocks first differ, as a click does; then the walk along the layers shows.
@@ -140,11 +111,11 @@ class FirstDivergence(widgets.VBox):
         if self.prediction is not None:
             return self._say(f"Your prediction stays noted: {self.prediction}.")
         self.prediction = layer
-        self._mark(self._places, faults.LAYERS.index(layer))
+        mark(self._places, faults.LAYERS.index(layer))
         assert self.framework is not None
         self._layers.value = layers_html(self.framework, self._truth, layer)
         first = faults.evidence(self.framework, self._truth).first
-        self._record({"step": "predict", "layer": layer, "right": layer == first})
+        self._note({"step": "predict", "layer": layer, "right": layer == first})
         self._say("")
 
     def choose(self, name: str) -> None:
@@ -169,16 +140,16 @@ class FirstDivergence(widgets.VBox):
             self._named += 1
             self._named_at_once += right
         self._found |= right
-        self._mark(self._names, self.options.index(title))
+        mark(self._names, self.options.index(title))
         assert self.framework is not None
         text = feedback_html(self.framework, self._truth, key)
         if title != self.guess:
             text += f"<p>Your first name stays noted: {html.escape(self.guess or '')}.</p>"
         self._feedback.value = f'<div class="rl-feedback" role="status">{text}</div>'
-        self._record({"step": "name", "choice": key, "first": first, "right": right})
+        self._note({"step": "name", "choice": key, "first": first, "right": right})
         if self.solved and self._solved_in is None:
             self._solved_in = self.round
-            self._record({"step": "solved"})
+            self._note({"step": "solved"})
         self._show_status()
         self._say("")
 
@@ -220,17 +191,7 @@ class FirstDivergence(widgets.VBox):
     @property
     def feedback(self) -> str:
         """The answer to the latest name, as plain text and without the code: the same in both frameworks."""
-        return _plain(re.sub("<pre>.*?</pre>", " ", self._feedback.value, flags=re.DOTALL))
-
-    @property
-    def notice(self) -> str:
-        """What the lab has to say about a choice that it could not take, as plain text."""
-        return _plain(self._notice.value)
-
-    @property
-    def status(self) -> str:
-        """The line under the title, as plain text."""
-        return _plain(status_html(self.round, self.score, self._solved_in))
+        return without_code(self._feedback.value)
 
     def _begin(self) -> None:
         assert self.framework is not None
@@ -242,7 +203,7 @@ class FirstDivergence(widgets.VBox):
         for button, label in zip(self._names, _labels(self.options), strict=True):
             button.description = label
         for buttons in (self._places, self._names):
-            self._mark(buttons, None)
+            mark(buttons, None)
         self._show_status()
         self._evidence.value = symptoms_html(self.framework, self._truth)
         self._layers.value = self._feedback.value = ""
@@ -252,38 +213,13 @@ class FirstDivergence(widgets.VBox):
         self.choose(self.options[number])
 
     def _show_status(self) -> None:
-        self._status.value = f'<p role="status">{status_html(self.round, self.score, self._solved_in)}</p>'
+        self._say_status(status_html(self.round, self.score, self._solved_in))
 
     def _ready(self) -> bool:
         return self.framework is not None
 
-    def _say(self, text: str) -> None:
-        self._notice.value = f'<p role="status">{text}</p>' if text else ""
-
-    def _record(self, value: dict[str, Any]) -> None:
-        progress.record(self._chapter, "first_divergence", {"round": self.round, "fault": self._truth, **value})
-
-    @staticmethod
-    def _mark(buttons: list[Any], chosen: int | None) -> None:
-        for number, button in enumerate(buttons):
-            (button.add_class if number == chosen else button.remove_class)("rl-chosen")
-
-    @staticmethod
-    def _button(label: str, action: Any, *arguments: Any) -> Any:
-        button = widgets.Button(description=label, layout=widgets.Layout(width="auto", height="auto"))
-        button.add_class("rl-option")
-        button.on_click(lambda _: action(*arguments))
-        return button
-
-    # What a saved notebook shows without a kernel: the same in every run, whatever was clicked.
-    def __repr__(self) -> str:
-        return f"{_TITLE}\n{_TASK}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        bundle["text/plain"] = repr(self)
-        bundle["text/html"] = f"<p><b>{_TITLE}</b></p><p>{_TASK}</p><p>Run this cell to begin.</p>"
-        return bundle
+    def _note(self, value: dict[str, Any]) -> None:
+        self._record({"round": self.round, "fault": self._truth, **value})
 
 
 def first_divergence(
@@ -331,36 +267,13 @@ def rounds(seed: int) -> Iterator[tuple[str, list[str]]]:
         last = bag[-1]
 
 
-def chosen_framework(framework: str | None) -> str:
-    """Return the framework asked for; for None the one imported, or else installed.
-
-    Raises
-    ------
-    ValueError
-        If it is neither PyTorch nor TensorFlow, or if there is none.
-    """
-    if framework is not None:
-        return faults.framework_name(framework)
-    modules = {"pytorch": "torch", "tensorflow": "tensorflow"}
-    for name, module in modules.items():
-        if sys.modules.get(module) is not None:
-            return name
-    for name, module in modules.items():
-        if importlib.util.find_spec(module) is not None:
-            return name
-    raise ValueError(_NO_FRAMEWORK)
-
-
 # What the lab shows: pure functions from a fault to HTML ----------------------------------------------------------------
 
 
-def head_html(framework: str | None) -> str:
-    """Return the title, and with a framework the task and the correct block in it."""
-    text = f'{_STYLE}{_LAB_STYLE}<p class="rl-title">{_TITLE}</p>'
-    if framework is None:
-        return text
+def correct_html(framework: str) -> str:
+    """Return the correct block, to be unfolded."""
     code = html.escape(faults.FAULTS["correct"].code(framework))
-    return f"{text}<p>{_TASK}</p><details><summary>The correct block</summary><pre>{code}</pre></details>"
+    return f"<details><summary>The correct block</summary><pre>{code}</pre></details>"
 
 
 def status_html(number: int, score: tuple[int, int], solved_in: int | None) -> str:
@@ -467,14 +380,3 @@ def _number(value: float) -> str:
 
 def _key_of(title: str) -> str:
     return next(key for key, fault in faults.FAULTS.items() if fault.title == title)
-
-
-def _cannot_run(framework: object, error: Exception) -> str:
-    name = {"torch": "PyTorch", "tensorflow": "TensorFlow", "keras": "Keras"}.get(getattr(error, "name", None) or "")
-    if isinstance(error, ImportError) and name:
-        text = f"{name} is not installed here. Leave <code>framework</code> out to use the other one."
-    else:
-        text = html.escape(str(error) or type(error).__name__)
-        if isinstance(error, ValueError):
-            text = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-    return f"✗ <b>The lab cannot start:</b> {text}"

@@ -11,6 +11,7 @@ from importlib import import_module
 from resnet_lessons import labs, progress
 from resnet_lessons.frameworks import FRAMEWORKS
 from resnet_lessons.labs import faults
+from resnet_lessons.labs.lab import chosen_framework
 
 import pytest
 
@@ -229,12 +230,12 @@ def test_without_any_framework_the_lab_says_so(monkeypatch):
 
 
 def test_by_default_it_takes_what_is_imported(monkeypatch):
-    assert lab_module.chosen_framework("keras") == "tensorflow"
+    assert chosen_framework("keras") == "tensorflow"
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert lab_module.chosen_framework(None) == "tensorflow"
+    assert chosen_framework(None) == "tensorflow"
     monkeypatch.setitem(sys.modules, "torch", sys)
-    assert lab_module.chosen_framework(None) == "pytorch"
+    assert chosen_framework(None) == "pytorch"
 
 
 def test_only_the_chosen_framework_is_imported():
