@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 VERSIONS = ("v1", "v1.5", "v2")
@@ -164,7 +165,7 @@ class ResNetConfig:
     @property
     def blocks(self) -> tuple[Block, ...]:
         """Every residual block, from the stem to the head."""
-        return tuple(_blocks(self))
+        return _blocks(self)
 
     @property
     def stages(self) -> dict[str, tuple[Block, ...]]:
@@ -390,11 +391,13 @@ def chosen_config(
     return config
 
 
-def _blocks(config: ResNetConfig) -> Iterator[Block]:
+@lru_cache(maxsize=64)  # a deep network's blocks are asked for again and again
+def _blocks(config: ResNetConfig) -> tuple[Block, ...]:
+    blocks = []
     channels = config.stage_widths[0]  # the stem's
     for stage, (count, width) in enumerate(zip(config.stage_blocks, config.stage_widths, strict=True), start=1):
         for index in range(count):
-            yield Block(
+            block = Block(
                 name=f"layer{stage}.{index}",
                 kind=config.block,
                 version=config.version,
@@ -405,7 +408,9 @@ def _blocks(config: ResNetConfig) -> Iterator[Block]:
                 first=stage == 1 and index == 0,
                 bn_eps=config.bn_eps,
             )
+            blocks.append(block)
             channels = width * EXPANSION[config.block]
+    return tuple(blocks)
 
 
 class _Walker:

@@ -1,11 +1,12 @@
 """JupyterLab for a learner: on this computer only, opened on the first chapter, and quiet.
 
-What JupyterLab shows is set by the two files in `labconfig/`, which it reads like any other Jupyter configuration;
-what the server does is set by the options below. Options that the learner adds come last, so they win.
+What JupyterLab shows is set by the two files in `labconfig/`, which it reads like any other Jupyter configuration, and
+by `_shortcuts`; what the server does is set by the options below. Options that the learner adds come last, so they win.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -39,7 +40,7 @@ def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequ
     int
         The exit status: 0 after a regular stop, by Ctrl-C too.
     """
-    _configure()
+    _configure(work)
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
     from traitlets.config import Config
 
@@ -67,12 +68,35 @@ def has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _configure() -> None:
-    """Put the package's `labconfig` folder first among those that Jupyter reads."""
+def _configure(work: Path) -> None:
+    """Put the package's `labconfig` folder, and one for this JupyterLab's shortcuts, first among those that Jupyter reads."""
+    own = work.resolve() / ".jupyterlab-config"
+    file = own / "labconfig" / "default_setting_overrides.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shortcuts = {"@jupyterlab/shortcuts-extension:shortcuts": {"shortcuts": _shortcuts()}}
+    file.write_text(json.dumps(shortcuts, indent=1) + "\n", encoding="utf-8")
     others = os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(_HERE), others]))
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(_HERE), str(own), others]))
     # A kernel that some other project registered for this user must not run the course.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+
+
+def _shortcuts() -> list[dict[str, Any]]:
+    """Keep the notebook's one-key commands away from the controls of a lab.
+
+    In JupyterLab (4.6), an arrow pressed in a list moves to another cell instead, and an `x` after that cuts it. So each
+    shortcut for whatever has the focus is replaced by the same one for whatever is no widget. They are read from the
+    JupyterLab that is installed, since they differ from version to version.
+    """
+    from jupyterlab.commands import get_app_dir  # type: ignore[import-untyped]
+
+    schema = Path(get_app_dir(), "schemas", "@jupyterlab", "notebook-extension", "tracker.json")
+    if not schema.is_file():
+        return []
+    found = json.loads(schema.read_text(encoding="utf-8")).get("jupyter.lab.shortcuts", [])
+    anywhere = [shortcut for shortcut in found if shortcut["selector"].endswith(" :focus")]
+    off = [{**shortcut, "disabled": True} for shortcut in anywhere]
+    return off + [{**shortcut, "selector": f"{shortcut['selector']}:not(.jupyter-widgets *)"} for shortcut in anywhere]
 
 
 def _options(work: Path, port: int | None, browser: bool) -> list[str]:

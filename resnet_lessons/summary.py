@@ -343,11 +343,14 @@ def _layer_changes(before: Summary, after: Summary) -> list[str]:
     gone = [name for name, _, right in pairs if right is None]
     new = [name for name, left, _ in pairs if left is None]
     sizes = [name for name, left, right in pairs if left and right and left.parameters != right.parameters]
-    said = [
-        f"only in {summary.config.name}: {_some(names)} ({_signed(sign * _parameters(summary, names))} parameters)"
-        for summary, names, sign in ((before, gone, -1), (after, new, 1))
-        if names
-    ]
+    titles = before.config.name, after.config.name
+    if titles[0] == titles[1]:  # two shortcut options of one network
+        titles = "the first", "the second"
+    said = []
+    for title, summary, names, sign in ((titles[0], before, gone, -1), (titles[1], after, new, 1)):
+        if names:
+            count = sign * _parameters(summary, names)
+            said.append(f"only in {title}: {_some(names)} ({_signed(count) if count else 'no'} parameters)")
     if sizes:
         change = _parameters(after, sizes) - _parameters(before, sizes)
         said.append(f"of another size: {_some(sizes)} ({_signed(change)} parameters)")

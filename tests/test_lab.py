@@ -166,3 +166,13 @@ def test_it_runs_as_root_without_being_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert "--allow-root" in notebook_server._options(Path("work"), None, False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "--allow-root" not in notebook_server._options(Path("work"), None, False)
+
+
+def test_keys_pressed_in_a_lab_do_not_reach_the_notebook() -> None:
+    """Else an arrow in a list moves to another cell, and an x after it cuts that cell."""
+    shortcuts = notebook_server._shortcuts()
+    off = {json.dumps([s["command"], s["keys"]]) for s in shortcuts if s.get("disabled")}
+    on = [s for s in shortcuts if not s.get("disabled")]
+    assert {json.dumps([s["command"], s["keys"]]) for s in on} == off
+    assert {"notebook:cut-cell", "notebook:delete-cell", "notebook:move-cursor-down"} <= {s["command"] for s in on}
+    assert all(s["selector"].endswith(":focus:not(.jupyter-widgets *)") for s in on)

@@ -294,3 +294,10 @@ def test_no_framework_is_loaded_and_rich_only_for_tables() -> None:
         )
         loaded[option] = done.stdout.splitlines()[-1]
     assert loaded == {"--help": "[]", "--json": "[]", "--layers": "['rich']"}
+
+
+def test_two_options_of_one_network_are_told_apart() -> None:
+    a, b = (summary.summarize(resnet_config(20, family="cifar", shortcut=option)) for option in "AB")
+    said = summary.differences(a, b)
+    assert any(words.startswith("only in the first: ") and words.endswith("(no parameters)") for words in said)
+    assert any(words.startswith("only in the second: ") and words.endswith("(+2,752 parameters)") for words in said)
