@@ -1,7 +1,8 @@
 """The twins against networks that others wrote: Hugging Face transformers and keras.applications, random weights."""
 
-from resnet_lessons import parity, pretrained
+from resnet_lessons import parity, pretrained, tf_resnet, torch_resnet
 from resnet_lessons.frameworks import FRAMEWORKS
+from resnet_lessons.tf_layers import dtype_of_layers
 
 import keras
 import numpy as np
@@ -72,6 +73,22 @@ def test_parameters_of_keras_applications_are_ours_and_their_biases(framework):
     total = sum(int(np.prod(tensor.shape)) for tensor in parity.wrap(ours).tensors().values())
     conv_biases = sum(layer.filters for layer in theirs.layers if isinstance(layer, keras.layers.Conv2D))
     assert total + conv_biases == theirs.count_params()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_recorded_bottleneck_is_what_both_frameworks_compute(framework):
+    """The strided block with a projection that stands in for the other framework in chapter 03."""
+    recording = parity.recorded(f"bottleneck_{framework}")
+    with dtype_of_layers("float64"):
+        x = keras.Input((None, None, 8), dtype="float64")
+        blocks = [torch_resnet.Bottleneck(8, 4, 2).double(), keras.Model(x, tf_resnet.Bottleneck(8, 4, 2)(x))]
+    for block in blocks:
+        parity.copy_weights(source=recording, target=block)
+        report = parity.compare(block, recording)
+        assert report.agrees(1e-12), str(report)
+    gamma = parity.wrap(blocks[0]).tensors()[parity.Key("downsample_1", "weight")]
+    gamma.write(gamma.read() * 1.001)
+    assert not parity.compare(blocks[0], recording).agrees(1e-6)
 
 
 def test_other_keras_models_are_named():

@@ -6,9 +6,27 @@ saved (`.save("block.svg")`). Importing this package loads neither matplotlib no
 """
 
 from .blocks import block_diagram, block_diagrams
+from .dots import dots
+from .fields import receptive_fields
 from .grids import images
 from .network import architecture_map
 from .picture import Figure
+from .pixel_maps import pixel_maps
 from .plots import curves, profile
+from .shapes import shape_pair
+from .windows import strided_windows
 
-__all__ = ["Figure", "architecture_map", "block_diagram", "block_diagrams", "curves", "images", "profile"]
+__all__ = [
+    "Figure",
+    "architecture_map",
+    "block_diagram",
+    "block_diagrams",
+    "curves",
+    "dots",
+    "images",
+    "pixel_maps",
+    "profile",
+    "receptive_fields",
+    "shape_pair",
+    "strided_windows",
+]

@@ -23,9 +23,12 @@ SHAPE_X, PARAMETERS_X, MACS_X = 528.0, 666.0, 746.0  # columns: middle of the sh
 BAR = 66.0
 ROW, PILL = 30.0, 22.0
 BETWEEN = 10.0  # from band to band
+THICK = 2.6  # the outline of what is pointed out
 
 
-def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | None = None) -> Figure:
+def architecture_map(
+    config: ResNetConfig, image_size: int | tuple[int, int] | None = None, *, selected: str | None = None
+) -> Figure:
     """Draw a whole network: every stage with its blocks, shortcuts, strides, shapes, parameters and MACs.
 
     Parameters
@@ -34,6 +37,13 @@ def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | N
         The network.
     image_size
         Height and width of the images in pixels. Default: 224 (ImageNet family) or 32.
+    selected
+        Name of a layer to point out, such as "layer2.0.conv2": its place has a thick outline, in a stage with its name.
+
+    Raises
+    ------
+    ValueError
+        If the network has no layer of this name.
 
     Examples
     --------
@@ -44,7 +54,11 @@ def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a drawing of a network on tiny images is not a training step
         layers = architecture.trace(config, size)
+    if selected is not None and selected not in {layer.name for layer in layers}:
+        raise ValueError(f"{config.name} has no layer {selected!r}; trace(config) lists its layers.")
     parts = {part: list(group) for part, group in itertools.groupby(layers, _part_of(layers))}
+    stages = config.stages
+    chips_end = _chips_end(stages)
     drawing = Drawing()
     image = f"{config.in_channels} × {size[0]} × {size[1]}"
     option = "no shortcuts" if config.shortcut == "none" else f"shortcut option {config.shortcut}"
@@ -61,7 +75,7 @@ def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | N
     totals = sum(layer.parameters for layer in layers), sum(layer.macs for layer in layers)
     y = 98.0
     for part, group in parts.items():
-        y = _draw_part(drawing, config, part, group, totals, y) + 12
+        y = _draw_part(drawing, part, group, stages.get(part, ()), chips_end, totals, y, selected) + 12
     y += 8
     drawing.text(LEFT, y, "total", 13, bold=True, total="name")
     drawing.text(PARAMETERS_X, y, f"{totals[0]:,}", 12.5, bold=True, anchor="end", total="parameters")
@@ -72,7 +86,7 @@ def architecture_map(config: ResNetConfig, image_size: int | tuple[int, int] | N
     for line in wrap(_legend(config, layers), 12, WIDTH - 2 * MARGIN - 8):
         drawing.text(MARGIN + 4, y, line, 12, colour=QUIET)
         y += 17
-    alt = _alt(config, parts, image, totals)
+    alt = _alt(config.name, parts, stages, image, totals, selected)
     height = round(y + 10)
     svg = drawing.render(WIDTH, height, f"Map of {config.name}", alt)
     return Figure(f"map of {config.name}", alt, svg=svg, width=round(WIDTH), height=height)
@@ -108,12 +122,18 @@ def _part_of(layers: list[Layer]) -> Callable[[Layer], str]:
 
 
 def _draw_part(
-    drawing: Drawing, config: ResNetConfig, part: str, layers: list[Layer], totals: tuple[int, int], top: float
+    drawing: Drawing,
+    part: str,
+    layers: list[Layer],
+    blocks: tuple[Block, ...],
+    chips_end: float,
+    totals: tuple[int, int],
+    top: float,
+    selected: str | None,
 ) -> float:
     """Draw one band from its top; return its bottom."""
     mark = len(drawing.elements)  # the band is painted below what stands on it, and its height is known at the end
     y = top + 19
-    blocks = config.stages.get(part, ())
     drawing.text(MARGIN + 14, y, part, 13.5, bold=True, part=part)
     _draw_costs(drawing, part, layers, totals, y)
     if part != "stem":
@@ -122,13 +142,13 @@ def _draw_part(
     if blocks:
         count = f"{len(blocks)} block" + ("s" if len(blocks) > 1 else "")
         drawing.text(SPINE + 15, y, f"{count}, width {blocks[0].width}", 12.5, colour=QUIET)
-        end = _chips_end(config)
         y += 18
         for block, alike in groups(blocks):
-            y = _draw_block(drawing, block, alike, end, y)
+            y = _draw_block(drawing, block, alike, chips_end, y, _inside(selected, block, alike))
     else:
         row = [(_words(layer), layer.kind, layer.stride or 1) for layer in layers]
-        end = _draw_chips(drawing, row, LEFT + 8, y)
+        here = next((number for number, layer in enumerate(layers) if layer.name == selected), None)
+        end = _draw_chips(drawing, row, LEFT + 8, y, here)
         bottom, y = y + PILL / 2, top + 50
         if part == "stem":  # from the end of the row back to the main line
             out = max(SPINE, end - 24)
@@ -179,12 +199,21 @@ def groups(blocks: Iterable[Block]) -> list[tuple[Block, int]]:
     return [(run[0], len(run)) for run in runs]
 
 
-def _draw_block(drawing: Drawing, block: Block, count: int, right: float, y: float) -> float:
+def _inside(selected: str | None, block: Block, count: int) -> str:
+    """The selected layer if it is one of a run of blocks, or else an empty text."""
+    stage, _, first = block.name.partition(".")
+    place = (selected or "").split(".")
+    return selected or "" if place[0] == stage and int(first) <= int(place[1]) < int(first) + count else ""
+
+
+def _draw_block(drawing: Drawing, block: Block, count: int, right: float, y: float, selected: str = "") -> float:
     """Draw a block, and how many there are of its kind, with its shortcut on the left; return where it ends."""
     kind = block.shortcut_kind
+    layer = selected.partition(".")[2].partition(".")[2]
     if _late_split(block):
         drawing.route([(SPINE, y), (SPINE, y + 10)], arrow=True)
-        _chip(drawing, SPINE - 38, y + 10, "BN, ReLU", "relu", width=76, role="activation")
+        stroke = THICK if layer in ("bn1", "relu1") else 1.0
+        _chip(drawing, SPINE - 38, y + 10, "BN, ReLU", "relu", width=76, stroke=stroke, role="activation")
         y += 10 + PILL
     split = y + 7
     top = y + (20 if kind != "none" else 12)
@@ -193,10 +222,15 @@ def _draw_block(drawing: Drawing, block: Block, count: int, right: float, y: flo
     drawing.route([(SPINE, y), (SPINE, top)], arrow=True)
     for offset in (6, 3) if count > 1 else ():
         drawing.box(LEFT + offset, top + offset, right - LEFT, ROW, fill=CARD, rim="#a8aeb5", radius=6)
-    drawing.box(LEFT, top, right - LEFT, ROW, rim="#6b737c", radius=6, kind="block", block=block.name, count=str(count))
-    _draw_chips(drawing, _chips(block), LEFT + 8, centre)
+    rim, stroke = (INK, THICK) if selected else ("#6b737c", 1.2)
+    data = {"kind": "block", "block": block.name, "count": str(count)}
+    drawing.box(LEFT, top, right - LEFT, ROW, rim=rim, stroke=stroke, radius=6, **data)
+    chosen = int(layer.removeprefix("conv")) - 1 if layer.startswith("conv") else None
+    _draw_chips(drawing, _chips(block), LEFT + 8, centre, chosen)
     if count > 1:
         drawing.text(right + 14, centre, f"×{count}", 14, bold=True, count=str(count))
+    if selected:
+        drawing.text(right + (60 if count > 1 else 14), centre, f"◂ {selected}", 12, bold=True, selected=selected)
     if kind == "none":
         end = bottom + (12 if count > 1 else 8)
         drawing.route([(SPINE, bottom + (6 if count > 1 else 0)), (SPINE, end)])
@@ -206,7 +240,9 @@ def _draw_block(drawing: Drawing, block: Block, count: int, right: float, y: flo
     drawing.route(rail, colour=SHORTCUT, width=2.2, arrow=True, kind="shortcut", shortcut=kind)
     if kind != "identity":
         words = ("1×1" if kind == "projection" else "pad") + (", /2" if block.stride > 1 else "")
-        _chip(drawing, RAIL - 29, centre - PILL / 2, words, "conv" if kind == "projection" else "pad", width=58)
+        look = "conv" if kind == "projection" else "pad"
+        stroke = THICK if layer.startswith("downsample") else 1.0
+        _chip(drawing, RAIL - 29, centre - PILL / 2, words, look, width=58, stroke=stroke)
     drawing.route([(SPINE, bottom + (6 if count > 1 else 0)), (SPINE, plus - 8)], arrow=True)
     drawing.plus(SPINE, plus, 8, kind="add")
     if block.version != "v2":
@@ -219,30 +255,43 @@ def _chips(block: Block) -> list[tuple[str, str, int]]:
     return [(words, "conv", stride) for words, stride in _convolutions(block)]
 
 
-def _chips_end(config: ResNetConfig) -> float:
+def _chips_end(stages: dict[str, tuple[Block, ...]]) -> float:
     """Right end of the network's widest block: all blocks are drawn as wide as that one."""
-    drawn = [block for blocks in config.stages.values() for block, _ in groups(blocks)]
+    drawn = [block for blocks in stages.values() for block, _ in groups(blocks)]
     return max(_draw_chips(Drawing(), _chips(block), LEFT + 8, 0) for block in drawn) + 8
 
 
-def _draw_chips(drawing: Drawing, chips: list[tuple[str, str, int]], x: float, y: float) -> float:
-    """Layers in one row, from left to right; return where the row ends."""
+def _draw_chips(
+    drawing: Drawing, chips: list[tuple[str, str, int]], x: float, y: float, chosen: int | None = None
+) -> float:
+    """Layers in one row, from left to right, one perhaps pointed out; return where the row ends."""
     for index, (words, kind, stride) in enumerate(chips):
         words += ", /2" if stride > 1 else ""
         if index:
             drawing.route([(x, y), (x + 14, y)], arrow=True, width=1.2)
             x += 14
         width = text_width(words, 12, stride > 1) + 12
-        _chip(drawing, x, y - PILL / 2, words, kind, width=width, bold=stride > 1)
+        outline = THICK if index == chosen else 1.0
+        _chip(drawing, x, y - PILL / 2, words, kind, width=width, bold=stride > 1, stroke=outline)
         x += width
     return x
 
 
 def _chip(
-    drawing: Drawing, x: float, y: float, words: str, kind: str, *, width: float, bold: bool = False, **data: str
+    drawing: Drawing,
+    x: float,
+    y: float,
+    words: str,
+    kind: str,
+    *,
+    width: float,
+    bold: bool = False,
+    stroke: float = 1.0,
+    **data: str,
 ) -> None:
     fill, rim, radius = STYLES[kind]
-    drawing.box(x, y, width, PILL, fill=fill, rim=rim, radius=min(radius, PILL / 2), stroke=1, **data)
+    rim = INK if stroke > 1 else rim
+    drawing.box(x, y, width, PILL, fill=fill, rim=rim, radius=min(radius, PILL / 2), stroke=stroke, **data)
     colour = WARM if "/2" in words else INK
     drawing.text(x + width / 2, y + PILL / 2, words, 12, bold=bold, colour=colour, anchor="middle")
 
@@ -289,14 +338,23 @@ def _example(layers: list[Layer]) -> str:
     return ""
 
 
-def _alt(config: ResNetConfig, parts: dict[str, list[Layer]], image: str, totals: tuple[int, int]) -> str:
-    text = [f"Map of {config.name} for one image of {image}, from stem to head."]
+def _alt(
+    name: str,
+    parts: dict[str, list[Layer]],
+    stages: dict[str, tuple[Block, ...]],
+    image: str,
+    totals: tuple[int, int],
+    selected: str | None,
+) -> str:
+    text = [f"Map of {name} for one image of {image}, from stem to head."]
+    if selected:
+        text.append(f"Pointed out: {selected}.")
     for part, layers in parts.items():
         costs = (
             f"output {' × '.join(map(str, layers[-1].out_shape))}, {sum(layer.parameters for layer in layers):,} parameters, "
             f"{short_count(sum(layer.macs for layer in layers))} MACs"
         )
-        blocks = config.stages.get(part, ())
+        blocks = stages.get(part, ())
         if blocks:
             runs = "; ".join(_say_run(block, count) for block, count in groups(blocks))
             text.append(f"{part}: {runs}; {costs}.")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import bank_primer
+from . import bank_bottleneck, bank_pre_activation, bank_primer, bank_shortcut, bank_stride_move
 from .questions import Prediction, Question, Quiz
 
 PLACEMENT = [
@@ -129,6 +129,20 @@ START_HERE: dict[str, Question | list[Question]] = {
             "much larger": "It explodes towards the input: the opposite of the usual story.",
         },
         "much larger",
+    ),
+    "train-on": Question(
+        "train-on",
+        "The plain-56 of section 5 gives exactly plain-20's outputs. Now it is trained <b>on</b>, at a tenth of the rate. After "
+        "one epoch its test accuracy is",
+        {
+            "the same, or a little higher": "Tempting: it starts from a good solution, so what could be lost? But its outputs "
+            "are plain-20's in evaluation mode, and training runs in training mode.",
+            "several points lower": "In training mode BN takes each batch's own mean and variance; with γ = 1 and β = 0 the "
+            "inserted blocks are no longer the identity there.",
+            "about 10 %, as if drawn anew": "The trained blocks are all still there, and the inserted ones still hand on much of "
+            "what they get. Blocks of <i>random</i> kernels do that to a plain network: try them in the lab.",
+        },
+        "several points lower",
     ),
 }
 
@@ -300,6 +314,10 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
 QUESTIONS: Mapping[str, Mapping[str, Question | list[Question]]] = {
     "00_start_here": START_HERE,
     "01_basic_block": BASIC_BLOCK,
+    "02_shortcut_projection": bank_shortcut.QUESTIONS,
+    "03_bottleneck": bank_bottleneck.QUESTIONS,
+    "04_stride_move": bank_stride_move.QUESTIONS,
+    "05_pre_activation": bank_pre_activation.QUESTIONS,
     "primer": dict(bank_primer.QUESTIONS),
 }
 

@@ -14,10 +14,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from . import faults
-from .lab import Lab, cannot_run, chosen_framework, mark, option_button, row, without_code
+from .lab import RoundsLab, mark, option_button, row
 from .questions import _labels, _plain
 
-TO_SOLVE = 3  # names found at the first try
 OPTIONS = 5
 
 _TASK = (
@@ -40,51 +39,34 @@ _MEASURED = (
 )
 
 
-class FirstDivergence(Lab):
+class FirstDivergence(RoundsLab):
     """The lab; `first_divergence` makes one.
 
     Attributes
     ----------
-    framework
-        ``"pytorch"`` or ``"tensorflow"``; None if the lab cannot run here.
-    round
-        Counted from 1.
     options
         The names to choose from in this round.
     prediction
         The layer predicted in this round, or None.
     guess, choice
         The first and the latest name chosen in this round, or None.
-    score
-        How many rounds were named at the first try, and in how many a name was given.
+
+    More of them: `RoundsLab`.
     """
 
     title, task, key = "Find the planted fault", _TASK, "first_divergence"
+    too_early = "Name this fault first: a wrong name is answered with what rules it out."
 
     def __init__(self, framework: str | None = None, seed: int = 0, *, chapter: str = "first_divergence") -> None:
         super().__init__(chapter)
         self._sequence = rounds(seed)
-        self.framework: str | None = None
-        self.round, self.options, self._truth = 0, [""] * OPTIONS, ""
-        self.prediction: str | None = None
-        self.guess: str | None = None
-        self.choice: str | None = None
-        self._named_at_once = self._named = 0
-        self._solved_in: int | None = None
-        self._evidence, self._layers, self._feedback = (widgets.HTML() for _ in range(3))
+        self.options, self._truth = [""] * OPTIONS, ""
+        self._evidence, self._layers = widgets.HTML(), widgets.HTML()
         self._ask = widgets.HTML('<p class="rl-step"><b>3. Name the mistake.</b></p>')
         self._places = [option_button(layer, self.predict, layer) for layer in faults.LAYERS]
         self._names = [option_button("", self._choose_number, number) for number in range(OPTIONS)]
         self._next = option_button("Next fault", self.next)
-        try:
-            self.framework = chosen_framework(framework)
-            for key in faults.FAULTS:  # two seconds at most, so that every click is answered at once
-                faults.evidence(self.framework, key)
-        except Exception as error:
-            self.framework = None
-            self._show()
-            self._say(cannot_run(error))
-        else:
+        if self._start(framework, _measure_all):
             self._show(
                 self._evidence,
                 row(*self._places),
@@ -94,6 +76,7 @@ class FirstDivergence(Lab):
                 self._feedback,
                 row(self._next),
             )
+            assert self.framework is not None
             self._head.value += correct_html(self.framework)
             self._begin()
 
@@ -133,43 +116,15 @@ class FirstDivergence(Lab):
             return self._say(
                 "First predict where the two blocks differ: the buttons above, or <code>.predict(layer)</code>."
             )
-        self.choice, key = title, _key_of(title)
-        right, first = key == self._truth, self.guess is None
-        if first:
-            self.guess = title
-            self._named += 1
-            self._named_at_once += right
-        self._found |= right
+        key = _key_of(title)
+        right = key == self._truth
+        first = self._tried(title, right)
         mark(self._names, self.options.index(title))
         assert self.framework is not None
         text = feedback_html(self.framework, self._truth, key)
         if title != self.guess:
             text += f"<p>Your first name stays noted: {html.escape(self.guess or '')}.</p>"
-        self._feedback.value = f'<div class="rl-feedback" role="status">{text}</div>'
-        self._note({"step": "name", "choice": key, "first": first, "right": right})
-        if self.solved and self._solved_in is None:
-            self._solved_in = self.round
-            self._note({"step": "solved"})
-        self._show_status()
-        self._say("")
-
-    def next(self) -> None:
-        """Go on to the next fault, once this one is named."""
-        if not self._ready():
-            return
-        if not self._found:
-            return self._say("Name this fault first: a wrong name is answered with what rules it out.")
-        self._begin()
-
-    @property
-    def score(self) -> tuple[int, int]:
-        """How many faults were named at the first try, and how many were named at all."""
-        return self._named_at_once, self._named
-
-    @property
-    def solved(self) -> bool:
-        """Whether three faults were named at the first try."""
-        return self._named_at_once >= TO_SOLVE
+        self._answer(text, {"step": "name", "choice": key, "first": first, "right": right})
 
     @property
     def symptoms(self) -> dict[str, float]:
@@ -188,38 +143,26 @@ class FirstDivergence(Lab):
         """The answer to the prediction, as plain text."""
         return _plain(self._layers.value.partition("<table")[0])
 
-    @property
-    def feedback(self) -> str:
-        """The answer to the latest name, as plain text and without the code: the same in both frameworks."""
-        return without_code(self._feedback.value)
-
     def _begin(self) -> None:
+        super()._begin()
         assert self.framework is not None
         self._truth, keys = next(self._sequence)
         self.options = [faults.FAULTS[key].title for key in keys]
-        self.round += 1
-        self.prediction = self.guess = self.choice = None
-        self._found = False
         for button, label in zip(self._names, _labels(self.options), strict=True):
             button.description = label
         for buttons in (self._places, self._names):
             mark(buttons, None)
-        self._show_status()
         self._evidence.value = symptoms_html(self.framework, self._truth)
-        self._layers.value = self._feedback.value = ""
-        self._say("")
+        self._layers.value = ""
 
     def _choose_number(self, number: int) -> None:
         self.choose(self.options[number])
 
-    def _show_status(self) -> None:
-        self._say_status(status_html(self.round, self.score, self._solved_in))
-
-    def _ready(self) -> bool:
-        return self.framework is not None
+    def _status_html(self) -> str:
+        return status_html(self.round, self.score, self._solved_in)
 
     def _note(self, value: dict[str, Any]) -> None:
-        self._record({"round": self.round, "fault": self._truth, **value})
+        super()._note({"fault": self._truth, **value})
 
 
 def first_divergence(
@@ -244,6 +187,11 @@ def first_divergence(
         wrong with an argument is said in its place.
     """
     return FirstDivergence(framework, seed, chapter=chapter)
+
+
+def _measure_all(framework: str) -> None:
+    for key in faults.FAULTS:  # two seconds at most
+        faults.evidence(framework, key)
 
 
 def rounds(seed: int) -> Iterator[tuple[str, list[str]]]:

@@ -44,7 +44,11 @@ LAB_STYLE = """<style>
 .rl-lab .rl-row { flex-flow: row wrap; overflow: visible; }
 .rl-lab .rl-row .jupyter-button.rl-option { margin-right: 8px; }
 .rl-lab .rl-step { margin-top: 6px; }
+.rl-lab .widget-html, .rl-lab .widget-html-content { min-width: 0; max-width: 100%; }
 .rl-lab .widget-label { color: var(--jp-content-font-color1, rgba(0, 0, 0, 0.87)); overflow: visible; }
+.rl-lab select:focus-visible, .rl-lab input:focus-visible {
+  outline: 3px solid var(--jp-brand-color1, #1976d2) !important; outline-offset: 1px; }
+.rl-lab .widget-dropdown > select { appearance: auto; background-image: none; padding-right: 2px; }
 .rl-question.rl-lab, .rl-question.rl-lab .widget-box { overflow: visible; }
 </style>"""
 
@@ -77,7 +81,9 @@ class Lab(widgets.VBox):
         self.children = [self._head, self._status, *parts, self._notice]
 
     def _head_html(self) -> str:
-        return f'{_STYLE}{LAB_STYLE}<p class="rl-title">{self.title}</p><p>{self.task}</p>'
+        return (
+            f'{_STYLE}{LAB_STYLE}<p class="rl-title" role="heading" aria-level="3">{self.title}</p><p>{self.task}</p>'
+        )
 
     def _say(self, text: str) -> None:
         """Put a message (simple HTML) into the lab's last line; an empty one clears it."""
@@ -114,6 +120,114 @@ class Lab(widgets.VBox):
             f"<p><b>{self.title}</b></p><p>{self.task}</p>{self._snapshot()}<p>Run this cell to begin.</p>"
         )
         return bundle
+
+
+class RoundsLab(Lab):
+    """A lab that asks round after round, and is solved once `to_solve` of them are right at the first try.
+
+    A lab of this kind computes with a framework (`_start`), begins each round in `_begin`, which calls this class's own,
+    answers a try with `_tried` and then `_answer`, and says in `_status_html` how far the learner is.
+
+    Attributes
+    ----------
+    framework
+        ``"pytorch"`` or ``"tensorflow"``; None if the lab cannot run here.
+    round
+        Counted from 1.
+    prediction
+        What was predicted in this round, or None.
+    guess, choice
+        The first and the latest try of this round, or None.
+    """
+
+    to_solve: ClassVar[int] = 3
+    too_early: ClassVar[str]  # said when the next round is asked for before this one is done
+
+    def __init__(self, chapter: str) -> None:
+        super().__init__(chapter)
+        self.framework: str | None = None
+        self.round = 0
+        self.prediction: str | None = None
+        self.guess: Any = None
+        self.choice: Any = None
+        self._found = False
+        self._first_tries = self._right_at_once = 0
+        self._solved_in: int | None = None
+        self._feedback = widgets.HTML()
+
+    def next(self) -> None:
+        """Go on to the next round, once this one is done."""
+        if not self._ready():
+            return
+        if not self._found:
+            return self._say(self.too_early)
+        self._begin()
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """In how many rounds the first try was right, and in how many there was one."""
+        return self._right_at_once, self._first_tries
+
+    @property
+    def solved(self) -> bool:
+        """Whether enough rounds were right at the first try."""
+        return self._right_at_once >= self.to_solve
+
+    @property
+    def feedback(self) -> str:
+        """The answer to the latest try, as plain text and without blocks of code: the same in both frameworks."""
+        return without_code(self._feedback.value)
+
+    def _start(self, framework: str | None, prepare: Callable[[str], Any]) -> bool:
+        """Choose the framework and prepare what it computes, so that clicks are answered at once; else say why not."""
+        try:
+            self.framework = chosen_framework(framework)
+            prepare(self.framework)
+        except Exception as error:
+            self.framework = None
+            self._show()
+            self._say(cannot_run(error))
+        return self._ready()
+
+    def _begin(self) -> None:
+        self.round += 1
+        self.prediction = self.guess = self.choice = None
+        self._found = False
+        self._feedback.value = ""
+        self._show_status()
+        self._say("")
+
+    def _tried(self, choice: Any, right: bool) -> bool:
+        """Count a try; return whether it is the first of its round."""
+        self.choice, first = choice, self.guess is None
+        if first:
+            self.guess = choice
+            self._first_tries += 1
+            self._right_at_once += right
+        self._found |= right
+        return first
+
+    def _answer(self, text: str, note: dict[str, Any]) -> None:
+        """Show simple HTML as the answer to a try, keep a note of the try, and see whether the lab is solved."""
+        self._feedback.value = f'<div class="rl-feedback" role="status">{text}</div>'
+        self._note(note)
+        if self.solved and self._solved_in is None:
+            self._solved_in = self.round
+            self._note({"step": "solved"})
+        self._show_status()
+        self._say("")
+
+    def _ready(self) -> bool:
+        return self.framework is not None
+
+    def _show_status(self) -> None:
+        self._say_status(self._status_html())
+
+    def _status_html(self) -> str:
+        raise NotImplementedError
+
+    def _note(self, value: dict[str, Any]) -> None:
+        self._record({"round": self.round, **value})
 
 
 def option_button(label: str, action: Callable[..., Any], *arguments: Any) -> Any:
