@@ -111,9 +111,12 @@ class OrderOfOperations(Lab):
             row(label("Paper"), *self._places),
             row(label("Own"), *self._words, *self._edit),
             self._order,
-            step(
-                "2. Predict the signal from block 9 to block 27, where the depth triples: level is about ×1, √depth ×1.7, "
-                "depth ×3; the nearest counts (less than ×0.76: shrinks; more than ×5: explodes)."
+            step("2. Predict the signal from block 9 to block 27, where the depth triples."),
+            widgets.HTML(
+                _step(
+                    "Its strength: level is about ×1, √depth ×1.7, depth ×3; the nearest counts (less than ×0.76: shrinks; "
+                    "more than ×5: explodes)."
+                )
             ),
             row(label("Strength"), *self._growths),
             row(label("Values"), *self._signs),
