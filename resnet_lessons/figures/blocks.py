@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 from ..architecture import Layer, ResNetConfig
 from .picture import Figure
@@ -54,7 +55,7 @@ def block_diagram(
 
 
 def block_diagrams(
-    networks: Sequence[ResNetConfig | str | tuple[ResNetConfig | str, str]],
+    networks: Sequence[ResNetConfig | str | tuple[ResNetConfig | str, str] | tuple[ResNetConfig | str, str, Any]],
     block: str | None = None,
     *,
     image_size: int | tuple[int, int] | None = None,
@@ -65,7 +66,7 @@ def block_diagrams(
     Parameters
     ----------
     networks
-        Networks, or pairs (network, name of the block).
+        Networks, or pairs (network, name of the block), or triples with an image size of their own as well.
     block
         Name of the block for the networks that come without one; the default is `block_diagram`'s.
     image_size
@@ -82,10 +83,12 @@ def block_diagrams(
     """
     if not networks:
         raise ValueError("block_diagrams needs at least one network; the list is empty.")
-    pairs = [entry if isinstance(entry, tuple) else (entry, block) for entry in networks]
-    return _figure(
-        [plan_block(named_network(network), name, image_size) for network, name in pairs], names=False, mark=mark
-    )
+    plans = []
+    for entry in networks:
+        given: tuple[Any, ...] = entry if isinstance(entry, tuple) else (entry,)
+        network, name, size = (*given, *(None, block, image_size)[len(given) :])
+        plans.append(plan_block(named_network(network), name, size))
+    return _figure(plans, names=False, mark=mark)
 
 
 def _figure(plans: list[Plan], *, names: bool, mark: bool) -> Figure:

@@ -14,10 +14,8 @@ from itertools import zip_longest
 from typing import Any
 
 from ..architecture import Layer
-from ..figures import Figure, architecture_map, block_diagram, receptive_fields
-from ..figures.blocks import _figure
+from ..figures import Figure, architecture_map, block_diagram, block_diagrams, receptive_fields
 from ..figures.network import short_count
-from ..figures.plan import plan_block
 from ..summary import (
     DIFFERS,
     FAMILY_NAMES,
@@ -487,9 +485,7 @@ def _macs(change: int) -> str:
 @functools.lru_cache(maxsize=32)
 def draw_blocks(before: Summary, after: Summary, block: str) -> Figure:
     """Draw one block of both networks, side by side, each with its own image size."""
-    return _figure(
-        [plan_block(summary.config, block, summary.image_size) for summary in (before, after)], names=False, mark=True
-    )
+    return block_diagrams([(summary.config, block, summary.image_size) for summary in (before, after)])
 
 
 # The small task -------------------------------------------------------------------------------------------------------
