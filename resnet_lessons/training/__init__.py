@@ -1,8 +1,12 @@
 """Training: one recipe, and a loop in each framework that follows it.
 
-    recipe.py       Recipe, the learning rate at a step, the order of the images in an epoch
-    torch_loop.py   fit and evaluate in PyTorch
-    tf_loop.py      fit and evaluate in Keras
+    recipe.py       Recipe and the named recipes
+    schedule.py     the learning rate at a step
+    data.py         the batches of an epoch: a pure function of seed and epoch
+    torch_loop.py   fit and evaluate in PyTorch      torch_state.py   what it holds
+    tf_loop.py      fit and evaluate in Keras        tf_state.py      what it holds; tf_sgd.py its optimizer
+    session.py      what surrounds both loops: progress, history, logs, stopping and resuming
+    checkpoints.py, run_folder.py                    what is on disk
 
 `fit` and `evaluate` here choose the loop by the network they are given.
 """
@@ -12,20 +16,24 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from resnet_lessons.architecture import ResNetConfig, trace_names
-from resnet_lessons.datasets import Dataset
 from resnet_lessons.frameworks import build, check_framework
 from resnet_lessons.parity import restored
 from resnet_lessons.parity_networks import wrap
-from resnet_lessons.training.recipe import RECIPES, History, Recipe, batch_order, learning_rate
+from resnet_lessons.training.data import batch_order
+from resnet_lessons.training.recipe import RECIPES, History, Recipe
+from resnet_lessons.training.schedule import learning_rate
+from resnet_lessons.training.session import Options, Session
 
 __all__ = [
     "RECIPES",
     "History",
     "Recipe",
+    "Session",
     "batch_order",
     "check_batch_size",
     "evaluate",
@@ -49,8 +57,11 @@ def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str 
 
         torch.manual_seed(seed)
     else:
+        from resnet_lessons.training.tf_state import make_repeatable
+
         import keras
 
+        make_repeatable()
         keras.utils.set_random_seed(seed)
     return build(framework, config, dtype=dtype)
 
@@ -78,7 +89,7 @@ def new_weights_file(path: Path | None, config: ResNetConfig, data: str, framewo
     return path
 
 
-def check_batch_size(recipe: Recipe, dataset: Dataset) -> None:
+def check_batch_size(recipe: Recipe, dataset: Any) -> None:
     """Refuse batches larger than the training part: an epoch would silently be one step of another size.
 
     Raises
@@ -93,16 +104,59 @@ def check_batch_size(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
-def fit(net: Any, dataset: Dataset, recipe: Recipe, **options: Any) -> History:
-    """Train a network of either framework on a dataset; see `torch_loop.fit`.
+def fit(
+    net: Any,
+    dataset: Any,
+    recipe: Recipe,
+    *,
+    run: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    label: str = "",
+    on_step: Callable[[Session], object] | None = None,
+    save_steps: int | None = None,
+    save_minutes: float | None = 10.0,
+) -> History:
+    """Train a network of either framework in place.
+
+    Parameters
+    ----------
+    net
+        Takes images, (B, C, H, W) in PyTorch or (B, H, W, C) in Keras, and returns logits (B, classes).
+    dataset, recipe
+        What to train on, and how.
+    run
+        A folder such as "runs/first" for checkpoints, logs and weights; without one, nothing is written.
+    resume
+        Go on with the run in that folder, if there is one: the same training as if it had never stopped. The network's
+        present weights do not matter then.
+    progress, label
+        Whether to show a progress bar, one tick an update, and what it is called.
+    on_step
+        Called after every update with the `Session`: its `step`, `loss`, `history`. May raise KeyboardInterrupt.
+    save_steps, save_minutes
+        A checkpoint is written at the end of every epoch, and within one after so many updates or minutes.
+
+    Returns
+    -------
+    dict of lists
+        "epoch" (from 1), "train_loss" and "train_accuracy" (running means over the epoch, in training mode), "test_loss",
+        "test_accuracy", "seconds" (since the start). Accuracies are shares of 1.
 
     Raises
     ------
+    FloatingPointError
+        If the loss is no longer a number; the message says what to try.
     ValueError
-        If a batch is to hold more images than there are.
+        If a batch is to hold more images than there are, or the folder holds another training.
+    KeyboardInterrupt
+        After Ctrl-C or the notebook's stop button: when the present update is done and saved.
     """
     check_batch_size(recipe, dataset)
-    return _loop(net).fit(net, dataset, recipe, **options)
+    if resume and run is None:
+        raise ValueError("resume is True, but run is None: name the folder of the run to go on with.")
+    options = Options(run, resume, progress, label, on_step, save_steps, save_minutes)
+    return _loop(net).fit(net, dataset, recipe, options)
 
 
 def predict(net: Any, images: Any, **options: Any) -> Any:
@@ -126,7 +180,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def evaluate(net: Any, images: Any, labels: Any, **options: Any) -> tuple[float, float]:
-    """Return the mean loss and the accuracy (0…1) of a network of either framework; see `torch_loop.evaluate`."""
+    """Return the mean loss and the accuracy (0…1) of a network of either framework on images (N, C, H, W)."""
     return _loop(net).evaluate(net, images, labels, **options)
 
 
