@@ -6,16 +6,15 @@
     torch_loop.py   fit and evaluate in PyTorch      torch_state.py   what it holds
     tf_loop.py      fit and evaluate in Keras        tf_state.py      what it holds; tf_sgd.py its optimizer
     session.py      what surrounds both loops: progress, history, logs, stopping and resuming
-    checkpoints.py, run_folder.py                    what is on disk
+    speed.py        which precision is quickest here
+    checkpoints.py, run_folder.py, saved.py          what is on disk, written and read
 
 `fit` and `evaluate` here choose the loop by the network they are given.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,11 @@ from resnet_lessons.architecture import ResNetConfig, trace_names
 from resnet_lessons.frameworks import build, check_framework
 from resnet_lessons.parity import restored
 from resnet_lessons.parity_networks import wrap
-from resnet_lessons.training.data import batch_order
-from resnet_lessons.training.recipe import RECIPES, History, Recipe
+from resnet_lessons.training.data import batch_order, part_to_test_on
+from resnet_lessons.training.recipe import RECIPES, History, Recipe, differences
 from resnet_lessons.training.schedule import learning_rate
 from resnet_lessons.training.session import Options, Session
+from resnet_lessons.training.speed import settle
 
 __all__ = [
     "RECIPES",
@@ -36,12 +36,14 @@ __all__ = [
     "Session",
     "batch_order",
     "check_batch_size",
+    "differences",
     "evaluate",
     "fit",
+    "framework_of",
     "gradient_norms",
     "learning_rate",
     "new_network",
-    "new_weights_file",
+    "part_to_test_on",
     "predict",
     "recorded",
 ]
@@ -64,29 +66,6 @@ def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str 
         make_repeatable()
         keras.utils.set_random_seed(seed)
     return build(framework, config, dtype=dtype)
-
-
-def new_weights_file(path: Path | None, config: ResNetConfig, data: str, framework: str) -> Path:
-    """Return where a training may write its weights: the path asked for, or a new name in the present folder.
-
-    Raises
-    ------
-    ValueError
-        If the file exists already, is none of safetensors, or its folder cannot be written to: told before the training.
-    """
-    if path is None:
-        stem = f"{config.name.replace(' ', '-').lower()}-{data}-{framework}"
-        names = (f"{stem}{f'-{number}' if number > 1 else ''}.safetensors" for number in itertools.count(1))
-        path = next(Path(name) for name in names if not Path(name).exists())
-    if path.suffix != ".safetensors":
-        raise ValueError(
-            f"{path} is no name for weights: they are written as safetensors, so let it end in .safetensors."
-        )
-    if path.exists():
-        raise ValueError(f"{path} exists already, and a training does not write over it; choose another --output.")
-    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise ValueError(f"{path.absolute().parent} is no folder that can be written to; choose another --output.")
-    return path
 
 
 def check_batch_size(recipe: Recipe, dataset: Any) -> None:
@@ -155,8 +134,9 @@ def fit(
     check_batch_size(recipe, dataset)
     if resume and run is None:
         raise ValueError("resume is True, but run is None: name the folder of the run to go on with.")
-    options = Options(run, resume, progress, label, on_step, save_steps, save_minutes)
-    return _loop(net).fit(net, dataset, recipe, options)
+    chosen, measured = settle(net, dataset, recipe, run, resume)
+    options = Options(run, resume, progress, label, on_step, save_steps, save_minutes, asked=recipe, measured=measured)
+    return _loop(net).fit(net, dataset, chosen, options)
 
 
 def predict(net: Any, images: Any, **options: Any) -> Any:
@@ -195,8 +175,13 @@ def gradient_norms(net: Any, images: Any, labels: Any) -> dict[str, float]:
     return {name: norms[name.replace(".", "_")] for name in names}
 
 
+def framework_of(net: Any) -> str:
+    """Return "pytorch" or "tensorflow"."""
+    return "pytorch" if wrap(net).framework == "PyTorch" else "tensorflow"
+
+
 def _loop(net: Any) -> Any:
-    if wrap(net).framework == "PyTorch":
+    if framework_of(net) == "pytorch":
         from resnet_lessons.training import torch_loop
 
         return torch_loop

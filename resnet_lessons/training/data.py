@@ -34,11 +34,15 @@ def training_batches(
     )  # fmt: skip
 
 
-def batches_to_test_on(dataset: Any, recipe: Recipe, *, rank: int = 0, world: int = 1, layout: str = "NCHW") -> Any:
-    """Return what iterates over the test images, every one exactly once over all processes."""
-    return _batches(
-        dataset, dataset.test, TEST_BATCH, rank=rank, world=world, layout=layout, **statistics(dataset, recipe)
-    )
+def part_to_test_on(
+    dataset: Any, recipe: Recipe, *, rank: int = 0, world: int = 1, layout: str = "NCHW", mean: Any = None, std: Any = None
+) -> Any:  # fmt: skip
+    """Return what iterates over the test images, every one exactly once over all processes.
+
+    `mean` and `std` replace the dataset's own where foreign weights want others.
+    """
+    normalization = {"mean": mean, "std": std} if mean is not None else statistics(dataset, recipe)
+    return _batches(dataset, dataset.test, TEST_BATCH, rank=rank, world=world, layout=layout, **normalization)
 
 
 def statistics(dataset: Any, recipe: Recipe) -> dict[str, Any]:
@@ -88,15 +92,20 @@ _kept: list[Any] = []  # the last normalised parts, so that an epoch does not do
 
 
 def normalized(dataset: Dataset, part: Any, layout: str, mean: Any, std: Any) -> np.ndarray:
-    key = (id(part), layout, mean is None)
+    key = (id(part), layout, None if mean is None else np.asarray(mean).tobytes())
     for kept, _, found in _kept:
         if kept == key:
             return found
-    found = dataset.normalized(part, None if mean is None else mean.transpose(1, 2, 0), std)
+    found = dataset.normalized(part, _last(mean), std)
     found = found if layout == "NCHW" else np.ascontiguousarray(found.transpose(0, 2, 3, 1))
     _kept.append((key, part, found))
     del _kept[:-4]
     return found
+
+
+def _last(mean: Any) -> Any:
+    """A mean image with its channels last."""
+    return mean.transpose(1, 2, 0) if np.ndim(mean) == 3 else mean
 
 
 def epochs_and_rest(steps: int, per_epoch: int) -> tuple[int, int]:

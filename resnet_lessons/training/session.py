@@ -6,6 +6,7 @@ run's folder, resumes, and stops where going on makes no sense.
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sys
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resnet_lessons.training import checkpoints
-from resnet_lessons.training.data import batches_to_test_on, epochs_and_rest, training_batches
+from resnet_lessons.training.data import epochs_and_rest, part_to_test_on, statistics, training_batches
 from resnet_lessons.training.recipe import History, Recipe
 from resnet_lessons.training.run_folder import RunFolder, describe
 from resnet_lessons.training.schedule import learning_rate, rate_change
+from resnet_lessons.training.speed import wording
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -70,6 +72,8 @@ class Options:
     on_step: Callable[[Session], object] | None = None
     save_steps: int | None = None
     save_minutes: float | None = 10.0
+    asked: Recipe | None = None  # the recipe before "auto" was settled
+    measured: dict[str, Any] = field(default_factory=dict)  # what settled it
 
 
 @dataclass
@@ -109,7 +113,10 @@ class Session:
             )
         self.folder = None if self.options.run is None else RunFolder(Path(self.options.run))
         self.first = self.held.rank == 0
+        if self.options.measured and self.options.progress and self.first:
+            say(wording(self.options.measured))
         self._resume()
+        self.began = self.step
         self.start = self.saved = time.perf_counter()
         self.stopping = _Interrupt()
         shown = self.options.progress and self.first
@@ -166,7 +173,7 @@ class Session:
 
     def test_batches(self) -> Any:
         """Return the test images: this process's share."""
-        return batches_to_test_on(
+        return part_to_test_on(
             self.dataset, self.recipe, rank=self.held.rank, world=self.held.world, layout=self.held.layout
         )
 
@@ -244,7 +251,9 @@ class Session:
         found, error = None, None
         notes: list[str] = []
         if self.first:
-            facts = describe(self.held.framework, self.held.net, self.dataset, self.recipe, self.held.world)
+            asked = self.options.asked or self.recipe
+            facts = describe(self.held.framework, self.held.net, self.dataset, asked, self.held.world)
+            facts["measured"] = self.options.measured
             try:
                 found, notes = self.folder.open(facts, self.options.resume)
             except (ValueError, OSError) as problem:
@@ -278,7 +287,7 @@ class Session:
             "step": self.step, "epoch": self.epoch, "batch": self.batch, "sums": vars(self.sums),
             "history": self.history, "best": self.best, "seconds": self.seconds(),
         }  # fmt: skip
-        checkpoints.write(self.folder.checkpoints, arrays, rest, state, notes(self.held.net))
+        checkpoints.write(self.folder.checkpoints, arrays, rest, state, self._notes())
         checkpoints.clear_up(self.folder.checkpoints, self.best["step"])
 
     def _log(self) -> None:
@@ -291,12 +300,29 @@ class Session:
 
     def _finish(self) -> None:
         assert self.folder is not None
+        if self.step == self.began and (self.folder.path / checkpoints.WEIGHTS).exists():
+            return  # it was finished before
         if self.history:
             self.folder.write_history(self.history)
         from safetensors.numpy import save
 
         arrays = {name: np.asarray(array, order="C") for name, array in self.held.weights().items()}
-        checkpoints.write_file(self.folder.path / checkpoints.WEIGHTS, save(arrays, notes(self.held.net)))
+        checkpoints.write_file(self.folder.path / checkpoints.WEIGHTS, save(arrays, self._notes()))
+
+    def _notes(self) -> dict[str, str]:
+        """What a weights file says about its network and the images it is for."""
+        changed = statistics(self.dataset, self.recipe)
+        images = {
+            "data": self.dataset.name,
+            "classes": list(self.dataset.class_names),
+            "shape": list(self.dataset.image_shape),
+            "brightest": self.dataset.brightest,
+            "mean": np.asarray(changed.get("mean", self.dataset.mean)).tolist(),
+            "std": list(changed.get("std", self.dataset.std)),
+        }
+        config: Any = getattr(self.held.net, "config", None)
+        network = {"resnet_lessons": json.dumps(config.to_dict())} if hasattr(config, "to_dict") else {}
+        return {**network, "images": json.dumps(images)}
 
     def _due(self) -> bool:
         by_steps = self.options.save_steps is not None and self.step % self.options.save_steps == 0
@@ -333,14 +359,6 @@ class Session:
             good = checkpoints.listed(self.folder.checkpoints)
             kept = f" The last good state is kept in {good[-1]}." if good else ""
         raise FloatingPointError(f"{what}: {DIVERGED}{kept}")
-
-
-def notes(net: Any) -> dict[str, str]:
-    """Return what weights.safetensors says about its network, for `pretrained.load`."""
-    import json
-
-    config: Any = getattr(net, "config", None)
-    return {"resnet_lessons": json.dumps(config.to_dict())} if hasattr(config, "to_dict") else {}
 
 
 def say(message: str) -> None:
