@@ -27,7 +27,7 @@ from resnet_lessons.training import checkpoints
 from resnet_lessons.training.recipe import History, differences
 
 RUNS = Path("runs")
-MUST_AGREE = ("framework", "recipe", "network", "data", "processes")  # what a resumed run may not change
+MUST_AGREE = ("framework", "recipe", "network", "data", "devices")  # what a resumed run may not change
 
 
 class RunFolder:
@@ -130,7 +130,7 @@ class RunFolder:
             raise ValueError(f"{self.path} is being trained by another process. Wait for it, or stop it.") from None
 
 
-def describe(framework: str, net: Any, dataset: Any, recipe: Any, processes: int) -> dict[str, Any]:
+def describe(framework: str, net: Any, dataset: Any, recipe: Any, devices: int) -> dict[str, Any]:
     """Return what run.json holds."""
     config: Any = getattr(net, "config", None)
     network = config.to_dict() if hasattr(config, "to_dict") else {"class": type(net).__name__}
@@ -140,7 +140,7 @@ def describe(framework: str, net: Any, dataset: Any, recipe: Any, processes: int
         "network": network,
         "data": fingerprint(dataset),
         "recipe": recipe.to_dict(),
-        "processes": processes,
+        "devices": devices,
         "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
         "environment": environment(framework),
     }

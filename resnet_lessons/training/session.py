@@ -39,7 +39,8 @@ class Held(Protocol):
     framework: str
     layout: str
     rank: int
-    world: int
+    world: int  # processes
+    devices: int  # among which a batch is shared
 
     @property
     def net(self) -> Any:
@@ -106,10 +107,10 @@ class Session:
         self.per_epoch = self.recipe.steps_per_epoch(len(self.dataset.train))
         self.steps = self.recipe.steps(len(self.dataset.train))
         self.epochs_in_all, _ = epochs_and_rest(self.steps, self.per_epoch)
-        if self.recipe.batch_size % self.held.world:
+        if self.recipe.batch_size % self.held.devices:
             raise ValueError(
-                f"batch_size is {self.recipe.batch_size}, for all {self.held.world} processes together; choose a multiple "
-                f"of {self.held.world}."
+                f"batch_size is {self.recipe.batch_size}, for all {self.held.devices} devices together; choose a multiple of "
+                f"{self.held.devices}."
             )
         self.folder = None if self.options.run is None else RunFolder(Path(self.options.run))
         self.first = self.held.rank == 0
@@ -252,7 +253,7 @@ class Session:
         notes: list[str] = []
         if self.first:
             asked = self.options.asked or self.recipe
-            facts = describe(self.held.framework, self.held.net, self.dataset, asked, self.held.world)
+            facts = describe(self.held.framework, self.held.net, self.dataset, asked, self.held.devices)
             facts["measured"] = self.options.measured
             try:
                 found, notes = self.folder.open(facts, self.options.resume)

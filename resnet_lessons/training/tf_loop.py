@@ -80,8 +80,11 @@ class Batches:
         return batches.apply(tf.data.experimental.assert_cardinality(self.count)).prefetch(2)
 
     def of_one_epoch(self) -> Any:
-        for _, batch in zip(range(self.count), self.session.batches(), strict=False):
-            yield batch
+        """Yield them; a last batch that the devices cannot share equally is filled up with its own first images."""
+        devices = self.session.held.devices
+        for _, (images, labels) in zip(range(self.count), self.session.batches(), strict=False):
+            filled = np.arange(-(-len(labels) // devices) * devices) % len(labels)
+            yield (images, labels) if devices == 1 else (images[filled], labels[filled])
 
 
 def measure(held: KerasState, batches: Any) -> tuple[float, float]:

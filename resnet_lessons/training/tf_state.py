@@ -29,7 +29,7 @@ class KerasState:
         check_dtype(net, recipe)
         self.net, self.recipe = net, recipe
         self.strategy = net.distribute_strategy
-        self.replicas = self.strategy.num_replicas_in_sync
+        self.devices = self.strategy.num_replicas_in_sync
         self.policy = "mixed_bfloat16" if recipe.precision == "bfloat16" else None
         with self.strategy.scope(), floatx(dtype_of(net)):
             self.optimizer = CoupledSGD(
@@ -86,7 +86,7 @@ class KerasState:
 
     def agree(self) -> None:
         """Average BN's running statistics over the replicas: each has its own."""
-        if self.replicas > 1:
+        if self.devices > 1:
             for variable in self.net.non_trainable_variables:
                 mean = self.strategy.reduce("MEAN", variable.value, axis=None)
                 variable.assign(mean)
@@ -111,7 +111,7 @@ class KerasState:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """Put the running averages in the weights' place for a while. (Keras's own callback swaps by sums, which rounds.)"""
-        if not self.recipe.ema or not int(self.optimizer.iterations):
+        if not self.recipe.ema or not int(self.optimizer.iterations.numpy()):
             yield
             return
         before = [np.array(variable.numpy()) for variable, _ in self._averages()]

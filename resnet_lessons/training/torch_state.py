@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -28,9 +30,11 @@ class TorchState:
     def __init__(self, net: nn.Module, recipe: Recipe):
         check_dtype(net, recipe)
         # Each process keeps its own running statistics; `agree` averages them, where DDP would take the first one's.
-        self.accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)])
+        apart = DistributedDataParallelKwargs(broadcast_buffers=False)
+        self.accelerator = Accelerator(cpu=several_on_cpu(), kwargs_handlers=[apart])
         self.net, self.recipe = net, recipe
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
+        self.devices = self.world
         self.layout = "NHWC" if recipe.channels_last else "NCHW"
         if recipe.channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -40,7 +44,10 @@ class TorchState:
             momentum=recipe.momentum,
             nesterov=recipe.nesterov and recipe.momentum > 0,
         )
-        self.model, self.optimizer = self.accelerator.prepare(net, optimizer)
+        with warnings.catch_warnings():
+            # PyTorch 2.13 announces another name for `broadcast_buffers`, which Accelerate does not know yet.
+            warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+            self.model, self.optimizer = self.accelerator.prepare(net, optimizer)
         self.device = self.accelerator.device
         self.dtype = next(net.parameters()).dtype
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
@@ -52,7 +59,7 @@ class TorchState:
 
     def to_device(self, images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a batch as tensors: images (B, C, H, W), in whichever order of memory the recipe wants."""
-        one_channel = images.shape[1 if self.layout == "NCHW" else 3] == 1
+        one_channel = self.world == 1 and images.shape[1] == 1 and self.layout == "NCHW"
         height, width = images.shape[1:3] if self.layout == "NHWC" else images.shape[2:]
         # NumPy leaves the stride of an axis of length 1 open, by which PyTorch chooses a convolution: so flatten first.
         batch = torch.from_numpy(images).to(self.device, self.dtype, non_blocking=True).reshape(-1)
@@ -148,6 +155,11 @@ class TorchState:
         if self.average is not None:
             self.net.load_state_dict(self.average.module.state_dict())
         self.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
+def several_on_cpu() -> bool:
+    """Whether torchrun started several processes on a machine without accelerator: Accelerate wants to be told."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
 
 
 def decayed_and_not(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
