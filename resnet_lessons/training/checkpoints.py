@@ -48,13 +48,11 @@ def write(
     OSError
         If it could not be written; then there is no trace of it.
     """
-    from safetensors.numpy import save
-
     target = folder / f"step-{state['step']:08}"
     unfinished = folder / f".unfinished-{target.name}-{os.getpid()}"
     contents = {
-        WEIGHTS: save(_contiguous(weights), dict(notes)),
-        TRAINING: save(_contiguous(training)),
+        WEIGHTS: as_file(weights, notes),
+        TRAINING: as_file(training, {}),
         STATE: json.dumps(state, indent=1).encode(),
     }
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in contents.items())
@@ -141,8 +139,15 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(rest, ignore_errors=True)
 
 
-def _contiguous(arrays: Arrays) -> dict[str, np.ndarray]:
-    return {name: np.asarray(array, order="C") for name, array in arrays.items()}
+def as_file(arrays: Arrays, notes: Mapping[str, str]) -> bytes:
+    """Return a safetensors file; the same arrays and notes give the same bytes."""
+    from safetensors.numpy import save
+
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(notes))
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True).encode()  # the notes came in any order
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def _write_for_certain(path: Path, data: bytes) -> None:

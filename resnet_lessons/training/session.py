@@ -305,10 +305,8 @@ class Session:
             return  # it was finished before
         if self.history:
             self.folder.write_history(self.history)
-        from safetensors.numpy import save
-
-        arrays = {name: np.asarray(array, order="C") for name, array in self.held.weights().items()}
-        checkpoints.write_file(self.folder.path / checkpoints.WEIGHTS, save(arrays, self._notes()))
+        weights = checkpoints.as_file(self.held.weights(), self._notes())
+        checkpoints.write_file(self.folder.path / checkpoints.WEIGHTS, weights)
 
     def _notes(self) -> dict[str, str]:
         """What a weights file says about its network and the images it is for."""

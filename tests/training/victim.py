@@ -5,6 +5,7 @@ lets others kill it at random moments.
 """
 
 import argparse
+import importlib
 import os
 import signal
 from dataclasses import replace
@@ -53,10 +54,10 @@ def main():
     os.fsync = fsync
     options = {"progress": False, "save_steps": 3}
     on_step = lambda session: session.step == asked.step and die()  # noqa: E731
+    net, data = network(asked.framework), dataset()
+    importlib.import_module(f"resnet_lessons.training.{'torch' if asked.framework == 'pytorch' else 'tf'}_loop")
     print("begins", flush=True)
-    training.fit(
-        network(asked.framework), dataset(), RECIPE, run=asked.run, resume=asked.resume, on_step=on_step, **options
-    )
+    training.fit(net, data, RECIPE, run=asked.run, resume=asked.resume, on_step=on_step, **options)
     if asked.again:
         asked.write = None
         training.fit(network(asked.framework), dataset(), RECIPE, run=asked.again, **options)
