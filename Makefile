@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+KILLS ?= 50
 
 ifeq ($(OS),Windows_NT)
 VENV_PYTHON := .venv/Scripts/python.exe
@@ -13,11 +14,12 @@ endif
 # A Python that was asked for by name must be the environment's; otherwise an existing environment is kept.
 THIS_PYTHON = $(if $(filter file,$(origin PYTHON)),,--this-python)
 
-.PHONY: help environment lab test lint chapters format lock clean
+.PHONY: help environment lab test stress lint chapters format lock clean
 
 help:
 	@echo "make lab       open the course in JupyterLab   ROUTE=both|pytorch|tensorflow  PORT=8888  LAB_ARGS=..."
 	@echo "make test      check everything: lint, types, tests, notebooks   TEST_ARGS=...  JOBS=$(JOBS)"
+	@echo "make stress    kill trainings at random moments and resume them   KILLS=$(KILLS)"
 	@echo "make chapters  run the chapters and save their outputs   ONLY=01_basic_block"
 	@echo "make format    format the code, notebooks included"
 	@echo "make lock      raise the packages and write requirements.txt"
@@ -34,6 +36,9 @@ lab: environment
 # pytest comes last, so that its summary ends the output; it is not reached when lint or types fail.
 test: lint
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(TEST_ARGS)
+
+stress: environment
+	@$(VENV_PYTHON) tools/stress.py --kills $(KILLS)
 
 lint: environment
 	@$(VENV_PYTHON) -m ruff check

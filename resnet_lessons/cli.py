@@ -68,7 +68,6 @@ Shortcut = Annotated[
 Width = Annotated[
     int | None, typer.Option(metavar="N", help="Channels of the first stage. Default: 64 (ImageNet), 16 (CIFAR).")
 ]
-Data = Annotated[str, typer.Option("--data", metavar="digits|cifar10", help="The images.")]
 Framework = Annotated[str, typer.Option("--framework", metavar="pytorch|tensorflow", help="Which twin.")]
 
 
@@ -215,50 +214,62 @@ def summary(
 
 @app.command()
 def train(
-    data: Data = "digits",
-    framework: Framework = "pytorch",
-    depth: Annotated[int, typer.Option(metavar="DEPTH", help="Depth of the network.")] = 20,
-    version: Version = "v1",
+    data: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The images. Default: digits.")] = None,
+    framework: Annotated[
+        str | None, typer.Option(metavar="pytorch|tensorflow", help="Which twin. Default: pytorch.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(metavar="DEPTH", help="Depth of the network. Default: 20.")] = None,
+    version: Annotated[str | None, typer.Option(metavar="v1|v1.5|v2", help="Default: v1.")] = None,
     family: Family = None,
     shortcut: Shortcut = None,
     width: Width = None,
-    epochs: Annotated[int, typer.Option(metavar="N", help="Times to see every image.")] = 20,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Images in one update.")] = 32,
-    rate: Annotated[float, typer.Option(metavar="X", help="Highest learning rate.")] = 0.1,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the initial weights and the order of images.")] = 0,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the weights go (safetensors).")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Such as fast-cifar or paper-cifar. Default: what suits the images."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Instead of the recipe's.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="X", help="Highest learning rate, instead of the recipe's.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="float32|bfloat16|float64|auto", help="auto measures which is quickest.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Of the initial weights and the order of images. Default: 0.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="FOLDER", help="Default: a new one in runs/, named after all this.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run; it knows all the rest.")
+    ] = None,
+    save_minutes: Annotated[
+        float, typer.Option(metavar="X", help="Save at least so often; and at the end of every epoch.")
+    ] = 10.0,
 ) -> None:
-    """Train a network, show its accuracy, and save its weights."""
-    from resnet_lessons import datasets, training
-    from resnet_lessons import summary as report
-    from resnet_lessons.frameworks import check_framework
+    """Train a network; what was done is never lost.
 
-    recipe = training.Recipe(epochs=epochs, batch_size=batch_size, peak_rate=rate, seed=seed)
-    check_framework(framework)
-    dataset = datasets.load_dataset(data)
-    training.check_batch_size(recipe, dataset)
-    channels, classes = dataset.image_shape[0], len(dataset.class_names)
-    config, _ = report.choose_config(
-        depth, version, family, shortcut=shortcut, width=width, in_channels=channels, num_classes=classes
-    )
-    path = training.new_weights_file(output, config, data, framework)
-    net = training.new_network(framework, config, seed)
-    print(f"{config.name}, {config.parameters:,} parameters, on {len(dataset.train):,} images of {data}", flush=True)
-    history = training.fit(net, dataset, recipe, label=config.name)
-    from resnet_lessons import pretrained
+    Weights, curves and checkpoints go to a folder in runs/. Killed or stopped, the training goes on by --resume.
+    """
+    from resnet_lessons.training import commands
 
-    pretrained.save(net, path, data=data, framework=framework)
-    right = round(history["test_accuracy"][-1] * len(dataset.test))
-    print(f"test accuracy {_share(right, len(dataset.test))}, training accuracy {history['train_accuracy'][-1]:.2%}")
-    print(
-        f"{history['seconds'][-1]:.0f} s; weights in {path}; `resnet-lessons evaluate {path} --data {data}` reads them"
-    )
+    asked = {
+        "data": data, "framework": framework, "depth": depth, "version": version, "family": family, "shortcut": shortcut,
+        "width": width, "recipe": recipe, "epochs": epochs, "batch_size": batch_size, "rate": rate,
+        "precision": precision, "seed": seed,
+    }  # fmt: skip
+    commands.train(asked, run, resume, save_minutes)
 
 
 @app.command()
 def evaluate(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A safetensors file or a PyTorch checkpoint.")],
-    data: Data = "digits",
+    weights: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="A run's folder, a safetensors file, or a PyTorch checkpoint.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="The images. Default: what a run was trained on, or digits.")
+    ] = None,
     framework: Framework = "pytorch",
     version: Annotated[
         str | None, typer.Option(metavar="v1|v1.5|v2", help="Where the weights cannot tell: v1 or v1.5.")
@@ -274,32 +285,47 @@ def evaluate(
 
     Counts the test images that it gets right.
     """
-    from resnet_lessons import datasets, pretrained, training
-    from resnet_lessons.frameworks import check_framework
+    from resnet_lessons.training import commands
 
-    check_framework(framework)
-    if normalization not in ("dataset", "imagenet"):
-        raise ValueError(f"normalization is {normalization!r}; it is one of dataset, imagenet.")
-    if weights.is_dir():
-        raise ValueError(f"{str(weights)!r} is a folder; give a weights file")
-    told: dict[str, Any] = {"version": version} if version else {}
-    net = pretrained.load(weights, framework=framework, **told)
-    dataset = datasets.load_dataset(data)
-    wanted = (dataset.image_shape[0], len(dataset.class_names))
-    if (net.config.in_channels, net.config.num_classes) != wanted:
-        raise ValueError(
-            f"{weights} is for images of {net.config.in_channels} channels and {net.config.num_classes} classes; {data} has "
-            f"{wanted[0]} and {wanted[1]}."
-        )
-    statistics = (datasets.IMAGENET_MEAN, datasets.IMAGENET_STD) if normalization == "imagenet" else (None, None)
-    logits = training.predict(net, dataset.normalized(dataset.test, *statistics))
-    right = int((logits.argmax(axis=1) == dataset.test.labels).sum())
-    print(f"{net.config.name}, {net.config.parameters:,} parameters, {framework}, {data}:")
-    print(f"test accuracy {_share(right, len(dataset.test))}")
+    commands.evaluate(weights, data, framework, version, normalization)
 
 
-def _share(right: int, images: int) -> str:
-    return f"{right / images:.2%} ({right:,} of {images:,})"
+@app.command()
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    weights: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="A run's folder or its weights. Default: the newest run.")
+    ] = None,
+    framework: Framework = "pytorch",
+) -> None:
+    """Name what is in pictures.
+
+    Shows the five likeliest classes of each, as bars.
+    """
+    from resnet_lessons.training import commands
+
+    commands.predict(pictures, weights, framework)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where they are.")] = Path("runs"),
+) -> None:
+    """List past runs."""
+    from resnet_lessons.training import commands
+
+    commands.runs(folder)
+
+
+@app.command()
+def compare(
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs.")],
+    output: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the curves into this file.")] = None,
+) -> None:
+    """Show how runs differ and how they went."""
+    from resnet_lessons.training import commands
+
+    commands.compare(paths, output)
 
 
 def _tell(report: Report) -> None:

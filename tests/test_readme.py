@@ -25,7 +25,7 @@ NAMES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_COMMITTED = ("work", ".venv")  # what a text may name although it is not in the repository
+NOT_COMMITTED = ("work", "runs", ".venv")  # what a text may name although it is not in the repository
 
 
 def fences(text: str, *languages: str) -> list[str]:

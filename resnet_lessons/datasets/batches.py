@@ -20,6 +20,7 @@ Batch = tuple[np.ndarray, np.ndarray]  # images (B, C, H, W) or (B, H, W, C), fl
 # Threads that prepare batches of images in memory: one on a laptop, where they compete with the training; more beside a GPU.
 THREADS = max(1, min(4, (os.cpu_count() or 1) // 4))
 LAYOUTS = ("NCHW", "NHWC")
+Statistic = tuple[float, ...] | np.ndarray
 LAST = ("keep", "fill", "drop")
 
 
@@ -28,8 +29,8 @@ class Preparation:
     """What happens to images between their pixels and the network."""
 
     brightest: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Statistic  # one number a channel, or an image of them (C, H, W)
+    std: Statistic
     size: tuple[int, int] = (0, 0)  # height, width: what pictures are brought to
     augment: Augmentation | None = None
     seed: int = 0
@@ -47,8 +48,8 @@ class Preparation:
         # Channels first before the arithmetic: NumPy is ten times slower on rows of three.
         images = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).astype(np.float32)
         images /= np.float32(self.brightest)
-        images -= np.asarray(self.mean, np.float32)[:, None, None]
-        images /= np.asarray(self.std, np.float32)[:, None, None]
+        images -= _by_channel(self.mean)
+        images /= _by_channel(self.std)
         return images
 
     def fit(self, picture: Image.Image, index: int) -> np.ndarray:
@@ -65,6 +66,12 @@ class Preparation:
 
     def _draws(self, indices: np.ndarray, step: Augmentation) -> np.ndarray:
         return uniforms(self.seed, self.epoch, indices, step.draws)
+
+
+def _by_channel(values: Statistic) -> np.ndarray:
+    """Bring what is subtracted or divided by to (C, 1, 1), or leave it an image (C, H, W)."""
+    array = np.asarray(values, np.float32)
+    return array if array.ndim == 3 else array[:, None, None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_lessons.datasets.augment import augmentation
-from resnet_lessons.datasets.batches import Batches, Portion, Preparation, StreamBatches
+from resnet_lessons.datasets.batches import Batches, Portion, Preparation, Statistic, StreamBatches
 from resnet_lessons.datasets.images import Encoded, OnBadImage, Reader, Skipped
 
 import numpy as np
@@ -164,7 +164,7 @@ class Dataset:
         return (*self.train.skipped, *self.test.skipped)
 
     def normalized(
-        self, part: Any, mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None
+        self, part: Any, mean: Statistic | None = None, std: Statistic | None = None
     ) -> np.ndarray:  # fmt: skip
         """Return a part's images as float32 (N, C, H, W) with zero mean and unit variance.
 
@@ -195,8 +195,8 @@ class Dataset:
         world: int = 1,
         last: str = "keep",
         layout: str = "NCHW",
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
+        mean: Statistic | None = None,
+        std: Statistic | None = None,
     ) -> Batches | StreamBatches:
         """Return an epoch's batches: pairs of normalised images, float32, and labels, int64.
 
@@ -226,7 +226,7 @@ class Dataset:
         layout
             "NCHW", or "NHWC" for Keras; the values are the same.
         mean, std
-            On the scale 0…1, instead of the dataset's own.
+            On the scale 0…1, instead of the dataset's own: one number a channel, or an image (C, H, W).
 
         Raises
         ------
@@ -245,7 +245,7 @@ class Dataset:
         portion = Portion(batch_size, shuffle, start, rank, world, last)
         return (StreamBatches if isinstance(part, Stream) else Batches)(part, prepared, portion)
 
-    def _prepared(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None, **options: Any) -> Preparation:
+    def _prepared(self, mean: Statistic | None, std: Statistic | None, **options: Any) -> Preparation:
         return Preparation(
             self.brightest, self.mean if mean is None else mean, self.std if std is None else std, **options
         )
