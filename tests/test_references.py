@@ -76,12 +76,16 @@ def test_parameters_of_keras_applications_are_ours_and_their_biases(framework):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_recorded_bottleneck_is_what_both_frameworks_compute(framework):
-    """The strided block with a projection that stands in for the other framework in chapter 03."""
-    recording = parity.recorded(f"bottleneck_{framework}")
+@pytest.mark.parametrize(("name", "version"), [("bottleneck", "v1"), ("stride_move", "v1.5")])
+def test_the_recorded_bottleneck_is_what_both_frameworks_compute(framework, name, version):
+    """The strided blocks with a projection that stand in for the other framework in chapters 03 and 04."""
+    recording = parity.recorded(f"{name}_{framework}")
     with dtype_of_layers("float64"):
         x = keras.Input((None, None, 8), dtype="float64")
-        blocks = [torch_resnet.Bottleneck(8, 4, 2).double(), keras.Model(x, tf_resnet.Bottleneck(8, 4, 2)(x))]
+        blocks = [
+            torch_resnet.Bottleneck(8, 4, 2, version=version).double(),
+            keras.Model(x, tf_resnet.Bottleneck(8, 4, 2, version=version)(x)),
+        ]
     for block in blocks:
         parity.copy_weights(source=recording, target=block)
         report = parity.compare(block, recording)

@@ -15,12 +15,14 @@ import keras
 import numpy as np
 
 SIZE, BATCH = (6, 7), 4
+VERSIONS = {"stride_move": "v1.5"}  # of the blocks that are not built as their class is by default
 # The block's class, and what both frameworks are given: input channels, width, stride. Those with stride 2 show a wrong padding,
 # since the images' height is even.
 BLOCKS: dict[str, tuple[str, tuple[int, ...]]] = {
     "basic_block": ("BasicBlock", (8, 8, 1)),
     "projection_block": ("BasicBlock", (8, 16, 2)),
     "bottleneck": ("Bottleneck", (8, 4, 2)),
+    "stride_move": ("Bottleneck", (8, 4, 2)),
     "pre_activation": ("PreActBasicBlock", (8, 16, 2)),
 }
 
@@ -29,10 +31,11 @@ def main() -> None:
     """Build each block in both frameworks with the same weights, and record each."""
     parity.REFERENCE_FOLDER.mkdir(exist_ok=True)
     for block, (kind, arguments) in BLOCKS.items():
-        net = getattr(torch_resnet, kind)(*arguments).double()
+        options = {"version": VERSIONS[block]} if block in VERSIONS else {}
+        net = getattr(torch_resnet, kind)(*arguments, **options).double()
         with dtype_of_layers("float64"):
             x = keras.Input((None, None, arguments[0]), dtype="float64")
-            twin = keras.Model(x, getattr(tf_resnet, kind)(*arguments)(x))
+            twin = keras.Model(x, getattr(tf_resnet, kind)(*arguments, **options)(x))
         record_both(block, net, twin, arguments[0])
 
 

@@ -86,7 +86,7 @@ def block_diagrams(
     plans = []
     for entry in networks:
         given: tuple[Any, ...] = entry if isinstance(entry, tuple) else (entry,)
-        network, name, size = (*given, *(None, block, image_size)[len(given) :])
+        network, name, size = given + (None, block, image_size)[len(given) :]
         plans.append(plan_block(named_network(network), name, size))
     return _figure(plans, names=False, mark=mark)
 

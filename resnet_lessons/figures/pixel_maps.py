@@ -40,7 +40,8 @@ def pixel_maps(
     numbers
         Whether the value stands in each cell; otherwise a dot.
     alt
-        Text alternative. Default: for each map its share and the rows and columns that count.
+        Text alternative. Default: for each map its share, the rows and columns that count, and where numbers other than 1
+        show, those of row 0.
 
     Raises
     ------
@@ -78,7 +79,11 @@ def pixel_maps(
     said = [_share(name, grid) for grid, name in zip(grids, titles, strict=True)]
     alt = alt or " ".join(
         filter(
-            None, [f"{title}." if title else "", *(_alt(name, grid) for grid, name in zip(grids, titles, strict=True))]
+            None,
+            [
+                f"{title}." if title else "",
+                *(_alt(name, grid, numbers) for grid, name in zip(grids, titles, strict=True)),
+            ],
         )
     )
     svg = drawing.render(round(width), round(y + 4), title or said[0], alt)
@@ -179,7 +184,7 @@ def _share(name: str, grid: Map) -> str:
     return f"{name}: {_count(grid)}"
 
 
-def _alt(name: str, grid: Map) -> str:
+def _alt(name: str, grid: Map, numbers: bool) -> str:
     rows = [r for r, row in enumerate(grid) if any(row)]
     columns = [c for c in range(len(grid[0])) if any(row[c] for row in grid)]
     if not rows:
@@ -190,9 +195,10 @@ def _alt(name: str, grid: Map) -> str:
     where = "every pixel" if len(rows) * len(columns) == len(grid) * len(grid[0]) else (
         f"rows {_listed(rows)} in columns {_listed(columns)}"
     )  # fmt: skip
-    return f"{name}, {len(grid)} × {len(grid[0])}: {_count(grid)} reach the output" + (
-        f", {where}." if product else "."
-    )
+    said = f"{name}, {len(grid)} × {len(grid[0])}: {_count(grid)} reach the output" + (f", {where}" if product else "")
+    if numbers and any(value not in (0, 1) for row in grid for value in row):
+        said += f"; ways in row 0: {' '.join(map(number, grid[0]))}"
+    return f"{said}."
 
 
 def _listed(indices: list[int]) -> str:

@@ -8,8 +8,8 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     "recall": [
         Question(
             "code",
-            "The shortcut of a v1 block that changes shapes reads<br><code>self.downsample = nn.Sequential(nn.Conv2d(256, 512, "
-            "1, stride=2, bias=False))</code><br>What is wrong?",
+            "The shortcut of a v1 block that changes shapes is one layer: a 1×1 convolution, 256 → 512 channels, stride 2, no "
+            "bias. What is wrong?",
             {
                 "BN is missing behind it": "A v1 projection is a 1×1 convolution and BN. (A v2 projection is the convolution "
                 "alone.)",
@@ -35,8 +35,8 @@ QUESTIONS: dict[str, Question | list[Question]] = {
         ),
         Question(
             "mistake",
-            "Somebody translates a network from PyTorch to Keras. On images of 57×57 all layers agree, on 56×56 nothing does "
-            "from the first strided 3×3 on, though all shapes fit. Which mistake?",
+            "Somebody translates a ResNet-20 of the CIFAR family from PyTorch to Keras. On images of 33×33 all layers agree, on "
+            "32×32 nothing does from the first strided 3×3 on, though all shapes fit. Which mistake?",
             {
                 "padding='same' at stride 2": "On an even map it pads below and on the right only, PyTorch's padding=1 on "
                 "every side: the windows are shifted by one. On odd maps the two agree.",
@@ -52,16 +52,15 @@ QUESTIONS: dict[str, Question | list[Question]] = {
         "In ResNet-50 you move the stride of three blocks from their first 1×1 convolution to their 3×3. Nothing else changes. "
         "Which of these stays the same?",
         {
-            "Every tensor's name and shape, and nothing of what is computed": "A stride is no tensor. The 3×3 now looks at "
-            "direct neighbours where before it looked at every second pixel, so from the first of these blocks on all values "
-            "differ.",
+            "Every tensor's name and shape; the outputs change": "A stride is no tensor. The first such 3×3 now has direct "
+            "neighbours where it had every second pixel, and from there on values differ.",
             "The outputs: the block halves its map either way": "The shapes of the outputs are the same, their values are not.",
             "The multiply-adds: the weights are the same": "Cost is weights times positions. The first 1×1 now works at four "
             "times as many positions.",
             "Only the number of parameters; shapes of weights shift along": "A weight's shape is made of channels and kernel "
             "size. The stride is in neither.",
         },
-        "Every tensor's name and shape, and nothing of what is computed",
+        "Every tensor's name and shape; the outputs change",
     ),
     "padding": Question(
         "padding",
@@ -80,20 +79,20 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     "map": [
         Question(
             "map-v1",
-            "A <b>v1</b> bottleneck with stride 2 gets a map of 8×8. For how many of the 64 pixels is the gradient of the "
-            "block's output zero, whatever the weights?",
+            "A <b>v1</b> bottleneck with stride 2 gets a map of 7×7. How many of the 49 pixels can change the block's output?",
             {
-                "48": "Branch and shortcut both begin with a 1×1 of stride 2, and they read the same 16 pixels.",
-                "32": "The stride jumps over every second row <i>and</i> every second column: a quarter is left, not a half.",
-                "0": "You count on the 3×3 to look at the neighbours. It comes behind the stride: its neighbours are two "
+                "16": "Branch and shortcut both begin with a 1×1 of stride 2. Both read rows 0, 2, 4, 6 of columns 0, 2, 4, 6, "
+                "the same 16 pixels.",
+                "9": "A stride of 2 makes 4 rows of 7, not 3: row 6 is kept as well.",
+                "32": "16 for the branch and 16 for the shortcut; but they are the same 16.",
+                "49": "You count on the 3×3 to look at the neighbours. It comes behind the stride: its neighbours are two "
                 "input pixels apart.",
-                "16": "16 pixels are what is left; the others have the gradient 0.",
             },
-            "48",
+            "16",
         ),
         Question(
             "map-v15",
-            "And in a <b>v1.5</b> bottleneck: what do branch and shortcut read?",
+            "And in a <b>v1.5</b> bottleneck: what do branch and shortcut read of an 8×8 map?",
             {
                 "The branch all, the shortcut a quarter": "The 3×3's windows overlap although they move by two. The projection "
                 "is still a strided 1×1: nobody moved that.",
@@ -135,24 +134,24 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     ),
     "gluon": Question(
         "gluon",
-        "Gluon's table, top-1: depth 50: v1 77.36, v1.5 (there: v1b) 77.67. Depth 34: v1 74.37, v1b <b>74.65</b>. What does "
-        "the second pair tell about the first?",
+        "Gluon's table, top-1: depth 50: v1 77.36, v1.5 (there: v1b) 77.67. Depth 34: v1 74.37, v1b <b>74.65</b>. How much of "
+        "the 0.31 at depth 50 may you credit to the stride?",
         {
-            "How much two trainings of one network differ": "ResNet-34 has basic blocks: v1 and v1b are the same network "
-            "there. 0.28 between them, so 0.31 at depth 50 need not come from the stride.",
-            "That the move helps basic blocks as well": "It does nothing to a basic block: its first convolution is the "
-            "strided 3×3 already.",
-            "That the move is worth about 0.3 at any depth": "It would be a nice rule, if ResNet-34 had anything to move.",
-            "Nothing: another depth is another network": "That is careful, but here it is more useful: at depth 34 the two "
-            "are one network, trained twice.",
+            "Cannot tell: one network, trained twice, differs by 0.28": "ResNet-34 has basic blocks: v1 and v1b are the same "
+            "network there. A difference of 0.31, seen once, need not come from the stride.",
+            "0.31: only the stride differs": "Only the stride, and the run: there is one of each. Depth 34 shows what two "
+            "runs can differ by with no stride moved.",
+            "0.03: 0.31 − 0.28": "The 0.28 is no offset that all pairs share. Another pair of runs may differ by as much the "
+            "other way.",
+            "None: v1.5 is no better": "That is not shown either. Where you cannot tell a gain you cannot rule it out.",
         },
-        "How much two trainings of one network differ",
+        "Cannot tell: one network, trained twice, differs by 0.28",
     ),
     "swap": Question(
         "swap",
-        "You train a v1 network and load its weights into the v1.5 network, <code>strict=True</code>. What happens?",
+        "You train a v1 network and load its weights into the v1.5 network, every name and shape checked. What happens?",
         {
-            "An error: sizes do not match": "No tensor's size depends on a stride. strict=True compares names and shapes, and "
+            "An error: sizes do not match": "No tensor's size depends on a stride. The check compares names and shapes, and "
             "they are all equal.",
             "It runs, with a warning": "Nobody is left to warn: every key is found, every shape fits.",
             "It runs, and is about as good": "The weights are good ones; but each 3×3 learned on every second pixel, and now "
@@ -164,74 +163,68 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     ),
     "libraries": [
         Question(
-            "keras",
-            "<code>keras.applications.ResNet50</code>: which version is it?",
+            "hugging-face",
+            "In transformers, <code>ResNetConfig(downsample_in_bottleneck=True)</code> makes a ResNet-50 …",
             {
-                "v1": "Its first 1×1 strides, as in the authors' release.",
-                "v1.5": "That is torchvision's, and so most people's “ResNet-50”.",
-                "v2": "That is <code>ResNet50V2</code>, with a stride placement of its own.",
+                "v1": "It puts the stride on the bottleneck's first 1×1. The name misleads: either way the bottleneck "
+                "downsamples, and False, the default, leaves the stride to the 3×3.",
+                "v1.5": "The name sounds like it, with the 3×3 in the middle. But it is the default, False, that makes v1.5.",
+                "v2": "A place of a stride makes no pre-activation. The library calls its pre-activation ResNets BiT.",
             },
             "v1",
         ),
         Question(
-            "hugging-face",
-            "<code>transformers.ResNetConfig()</code>, all defaults: which version?",
+            "keras",
+            "<code>keras.applications.ResNet50V2</code> strides in the <i>last</i> block of a stage, which changes no channels. "
+            "What must this block's shortcut do?",
             {
-                "v1.5": "<code>downsample_in_bottleneck</code> is False by default, and that leaves the stride to the 3×3.",
-                "v1": "That takes <code>downsample_in_bottleneck=True</code>. The name misleads: either way the bottleneck "
-                "downsamples.",
-                "v2": "The library calls its pre-activation ResNets BiT.",
+                "Shrink the map": "Channels fit, height and width do not. It is a max-pool with a window of one pixel and stride "
+                "2: it picks every second row and column, and has no weights.",
+                "Project, with BN": "Nothing is to be projected: the channels stay. (And a v2 projection has no BN.)",
+                "Nothing": "An identity hands on the large map, and the branch comes back with the small one: they could not be "
+                "added.",
             },
-            "v1.5",
-        ),
-        Question(
-            "torchvision",
-            "When torchvision's documentation was to say that its bottleneck is v1.5, the note was first put under resnet18, "
-            "and a reviewer refused: the wrong place for 18, and for 34 (pull request 5977). Why?",
-            {
-                "They have no bottleneck": "Basic blocks: two 3×3, the first of which strides in v1 and in v1.5 alike.",
-                "They are v1 in torchvision": "They are; and they are v1.5 too. There is no difference at these depths.",
-                "They are too small to profit": "They have nothing to profit from: there is nothing to move.",
-            },
-            "They have no bottleneck",
+            "Shrink the map",
         ),
     ],
-    "block-p": Question(
-        "block-p",
-        "What is wrong with <b>P</b>?",
-        {
-            "padding='same' on the strided 3×3": "The windows lie one pixel further down and right: rows 0, 1, 2, then 2, 3, 4. "
-            "So even rows are read twice where odd ones should be, and the last window hangs over the edge.",
-            "The stride sits on the first 1×1": "Then three quarters of the pixels would be crossed out.",
-            "The stride sits on the last 1×1": "Then the 3×3 would run on the large map, and cost four times as much; here the "
-            "cost is v1.5's.",
-            "The 3×3 is not padded": "Then the output would be 3×3, not 4×4, and could not be added to the shortcut.",
-        },
-        "padding='same' on the strided 3×3",
-    ),
-    "block-q": Question(
-        "block-q",
-        "What is wrong with <b>Q</b>?",
-        {
-            "The stride sits on the last 1×1": "It picks every second output of the 3×3, and the 3×3 has computed all of them: "
-            "the same pixels are read, in as many ways, at twice the cost.",
-            "The stride sits on the first 1×1": "Then three quarters of the pixels would be crossed out.",
-            "Nothing: it is v1.5": "The map is v1.5's, pixel by pixel. The cost is not.",
-            "padding='same' on the strided 3×3": "Then even rows would be read twice, not odd ones.",
-        },
-        "The stride sits on the last 1×1",
-    ),
+    "suspects": [
+        Question(
+            "block-p",
+            "What is wrong with <b>P</b>?",
+            {
+                "padding='same' on the strided 3×3": "The windows lie one pixel further down and right: rows 0, 1, 2, then 2, 3, "
+                "4. So even rows are read twice where odd ones should be, and the last window hangs over the edge.",
+                "The stride sits on the first 1×1": "Then three quarters of the pixels would be crossed out.",
+                "The stride sits on the last 1×1": "Then the 3×3 would run on the large map, and cost four times as much; here "
+                "the cost is v1.5's.",
+                "The 3×3 is not padded": "Then the output would be 3×3, not 4×4, and could not be added to the shortcut.",
+            },
+            "padding='same' on the strided 3×3",
+        ),
+        Question(
+            "block-q",
+            "What is wrong with <b>Q</b>?",
+            {
+                "The stride sits on the last 1×1": "It picks every second output of the 3×3, and the 3×3 has computed all of "
+                "them: the same pixels are read, in as many ways, at twice the cost.",
+                "The stride sits on the first 1×1": "Then three quarters of the pixels would be crossed out.",
+                "Nothing: it is v1.5": "The map is v1.5's, pixel by pixel. The cost is not.",
+                "padding='same' on the strided 3×3": "Then even rows would be read twice, not odd ones.",
+            },
+            "The stride sits on the last 1×1",
+        ),
+    ],
     "autopsy": Question(
         "autopsy",
         "You copy torchvision's ResNet-50 weights into this network, tensor by tensor, with care. Images of 224×224: do the "
         "logits agree?",
         {
-            "No: same version, but its strided 3×3 pads otherwise": "Its convolutions pad 'SAME' unless told otherwise, and so "
-            "does its max-pool: (0, 1) on even maps. The stem alone is padded by hand, (3, 3), as PyTorch does.",
+            "No: same version, but its 3×3 windows that stride (max-pool and convolutions) pad otherwise": "They pad 'SAME': "
+            "(0, 1) on even maps. It begins at the max-pool, on 112 rows. The stem's 7×7 alone is padded as in PyTorch, (3, 3).",
             "Yes: both are v1.5": "The strides agree. The version is not all that a stride can get wrong: see Recall 3.",
             "No: it is v1, and torchvision v1.5": "So its docstring says. Its code strides in the 3×3.",
             "No: its projections have no BN": "They have one each, norm_proj.",
         },
-        "No: same version, but its strided 3×3 pads otherwise",
+        "No: same version, but its 3×3 windows that stride (max-pool and convolutions) pad otherwise",
     ),
 }

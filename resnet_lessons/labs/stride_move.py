@@ -61,6 +61,8 @@ class StrideMove(Lab):
         How many maps were right at the first check, and how many were checked.
     designed
         Whether the best design was found.
+    size
+        The slider of the second part: rows and columns of the map on which designs show. Set its value as a hand does.
     """
 
     title, task, key = "Coverage", _TASK, "stride_move"
@@ -71,6 +73,7 @@ class StrideMove(Lab):
         self.round, self._right, self._checked = 0, 0, 0
         self.guess: set[int] | None = None
         self.designed = self._said_solved = False
+        self._shown: Design | None = None
         self._question, self._answer, self._result = (widgets.HTML() for _ in range(3))
         self._rows = [
             widgets.Checkbox(description=f"row {number}", indent=False, layout=widgets.Layout(width="68px"))
@@ -87,19 +90,19 @@ class StrideMove(Lab):
             for name in ("first 1×1", "3×3", "last 1×1")
         ]
         self._shortcut = widgets.Dropdown(options=list(SHORTCUTS), description="shortcut", style=wide)
-        self._size = widgets.IntSlider(
+        self.size = widgets.IntSlider(
             8, *SIZES, description="rows and columns of the map", style=wide, continuous_update=False
         )
-        self._size.layout.width = "420px"
+        self.size.layout.width = "420px"
         self._try = option_button("Try this design", self.try_design)
         self._from.observe(self._take_version, names="value")
-        self._size.observe(self._resize, names="value")
+        self.size.observe(self._resize, names="value")
         self._take_version()
         self._second = [
             widgets.HTML(_DESIGN),
             row(self._from),
             row(*self._strides, self._shortcut),
-            row(self._size),
+            row(self.size),
             row(self._try),
             self._result,
         ]
@@ -166,7 +169,7 @@ class StrideMove(Lab):
         low, high = SIZES
         if not isinstance(size, int) or not low <= size <= high:
             return self._say(f"A map here has {low} to {high} rows, not {html.escape(repr(size))}.")
-        self._size.value = size
+        self.size.value = size
         self._say("")
 
     def try_design(self) -> None:
@@ -176,7 +179,7 @@ class StrideMove(Lab):
         design = self.current
         found = judge(design)
         self.designed |= found.best
-        self._result.value = design_html(design, self._size.value)
+        self._show_design(design)
         self._note(
             {"step": "design", "strides": list(design.strides), "shortcut": design.shortcut, "right": found.best}
         )
@@ -216,6 +219,13 @@ class StrideMove(Lab):
         return _plain(self._answer.value.partition("<div")[0])
 
     @property
+    def picture(self) -> Figure | None:
+        """The maps of the latest design, or None where there is none or where its two ways cannot be added."""
+        if self._shown is None or len(set(coverage.scale(self._shown))) > 1:
+            return None
+        return design_figure(self._shown, self.size.value)
+
+    @property
     def advice(self) -> str:
         """The answer to the latest design, as plain text."""
         return _plain(self._result.value.partition("<div")[0])
@@ -236,7 +246,11 @@ class StrideMove(Lab):
 
     def _resize(self, _: Any) -> None:
         if self._result.value:  # the latest design, or the one now in the menus: what is shown is what is set
-            self._result.value = design_html(self.current, self._size.value)
+            self._show_design(self.current)
+
+    def _show_design(self, design: Design) -> None:
+        self._shown = design
+        self._result.value = design_html(design, self.size.value)
 
     def _update(self) -> None:
         for part in self._second:
@@ -276,9 +290,12 @@ def stride_move(seed: int = 0, *, chapter: str = "stride_move") -> StrideMove:
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """Yield maps to be drawn, without end: first five in an order that teaches, then all kinds again in other sizes."""
+    """Yield maps to be drawn, without end: first five in an order that teaches, then all kinds again in other sizes.
+
+    The five have other sizes than the maps that chapter 04 prints, so that none can be copied.
+    """
     kinds = [("v1", "branch"), ("v1.5", "branch"), ("v1.5", "shortcut"), ("v1", "sum"), ("v1.5", "sum")]
-    for (version, path), size in zip(kinds, (8, 8, 8, 7, 7), strict=True):
+    for (version, path), size in zip(kinds, (6, 9, 6, 9, 5), strict=True):
         yield Case(version, size, path)
     kinds.append(("v1", "shortcut"))
     dice = random.Random(f"{seed}")
@@ -368,6 +385,9 @@ def diagnosis(case: Case, ticked: set[int]) -> str:
             "1×1 still strides.",
         }[case.version, case.path]
     if ticked == every - even:
+        if truth == every:
+            end = f" (row {last}, the last, in one)" if last in ticked else ""
+            return f"You ticked the odd rows, which lie in two windows{end}. The even rows lie in one, and are read as well."
         return "These are the rows that a stride of 2 jumps over. Without padding, the first window lies on row 0."
     if truth == every and ticked == even:
         return (
@@ -381,6 +401,8 @@ def diagnosis(case: Case, ticked: set[int]) -> str:
     if ticked == truth - {0}:
         return "Row 0 is read as well: padding adds zeros above it, and takes nothing away."
     if len(ticked) > 1 and ticked in (set(range(len(ticked))), set(range(size - len(ticked), size))):
+        if truth == every:
+            return "The windows go from the first row to the last: nothing is cropped, and nothing skipped."
         return "A stride is no crop. It keeps rows all over the map, and thins them out."
     return _counterexample(case, design, truth, ticked)
 
@@ -437,7 +459,7 @@ def judge(design: Design) -> Judgement:
     if branch != shortcut:
         return Judgement(
             False,
-            f"The branch shrinks the map {branch}-fold and the shortcut {shortcut}-fold: 56 rows become {56 // branch} and "
+            f"The branch {_shrinking(branch)}, and the shortcut {_shrinking(shortcut)}: 56 rows become {56 // branch} and "
             f"{56 // shortcut}, and such maps cannot be added. The strides of the branch have to multiply to {shortcut}.",
         )
     size = 8  # even maps and odd ones alike: a test tries all sizes
@@ -460,6 +482,10 @@ def judge(design: Design) -> Judgement:
         '<a href="https://arxiv.org/abs/1812.01187" target="_blank" rel="noopener">arXiv 1812.01187</a>, section 4.2); '
         "Gluon's v1d and timm's resnet50d have it.",
     )
+
+
+def _shrinking(scale: int) -> str:
+    return "does not shrink the map" if scale == 1 else f"shrinks it {scale}-fold"
 
 
 def _dear(design: Design) -> str:
@@ -487,8 +513,12 @@ def design_html(design: Design, size: int) -> str:
     said = f"<p>{'✓ <b>Found.</b>' if found.best else '✗ <b>Not yet.</b>'} {found.text}</p>"
     if len(set(coverage.scale(design))) > 1:
         return said
-    figure = pixel_maps([coverage.path_ways(size, design, path) for path in PATHS], [f"the {path}" for path in PATHS])
-    return f"{said}<div>{_scrolling(figure)}{cost_html(design)}</div>"
+    return f"{said}<div>{_scrolling(design_figure(design, size))}{cost_html(design)}</div>"
+
+
+def design_figure(design: Design, size: int) -> Figure:
+    """Draw the maps of a legal design on size × size pixels: branch, shortcut and sum."""
+    return pixel_maps([coverage.path_ways(size, design, path) for path in PATHS], [f"the {path}" for path in PATHS])
 
 
 def cost_html(design: Design) -> str:
