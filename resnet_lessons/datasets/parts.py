@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from resnet_lessons.datasets.augment import augmentation
@@ -32,6 +33,11 @@ class Part:
         """(channels, height, width) of one image."""
         height, width, channels = self.images.shape[1:]
         return channels, height, width
+
+    @cached_property
+    def mean_image(self) -> np.ndarray:
+        """(C, H, W): the mean of all images, pixel by pixel, on their own scale; computed once, however often asked for."""
+        return self.images.mean(axis=0, dtype=np.float64).transpose(2, 0, 1)
 
 
 class Photos:

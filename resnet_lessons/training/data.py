@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,12 +48,5 @@ def statistics(dataset: Any, recipe: Recipe) -> dict[str, Any]:
     """Return what is subtracted from the pixels and what they are divided by, where it is not the dataset's own."""
     if recipe.normalization == "channel":
         return {}
-    images = dataset.train.images
-    mean = images.mean(axis=0, dtype=np.float64) / dataset.brightest
-    return {"mean": mean.transpose(2, 0, 1), "std": (1.0,) * images.shape[-1]}  # (C, H, W)
-
-
-def epochs_and_rest(steps: int, per_epoch: int) -> tuple[int, int]:
-    """Return how many epochs hold so many steps, and how many steps the last of them takes."""
-    epochs = math.ceil(steps / per_epoch)
-    return epochs, steps - (epochs - 1) * per_epoch
+    mean = dataset.train.mean_image / dataset.brightest
+    return {"mean": mean, "std": (1.0,) * len(mean)}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resnet_lessons.training import checkpoints
-from resnet_lessons.training.data import epochs_and_rest, part_to_test_on, statistics, training_batches
+from resnet_lessons.training.data import part_to_test_on, statistics, training_batches
 from resnet_lessons.training.recipe import History, Recipe
 from resnet_lessons.training.run_folder import RunFolder, describe
 from resnet_lessons.training.schedule import learning_rate, rate_change
@@ -106,7 +106,7 @@ class Session:
     def __enter__(self) -> Session:
         self.per_epoch = self.recipe.steps_per_epoch(len(self.dataset.train))
         self.steps = self.recipe.steps(len(self.dataset.train))
-        self.epochs_in_all, _ = epochs_and_rest(self.steps, self.per_epoch)
+        self.epochs_in_all = math.ceil(self.steps / self.per_epoch)
         if self.recipe.batch_size % self.held.devices:
             raise ValueError(
                 f"batch_size is {self.recipe.batch_size}, for all {self.held.devices} devices together; choose a multiple of "
