@@ -7,20 +7,12 @@ Writes resnet_lessons/records/NAME.json: one history for each network, framework
 """
 
 import argparse
-import json
-import platform
-import sys
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 
-import resnet_lessons
 from resnet_lessons import datasets, resnet_config, training
-
-import tensorflow
+from resnet_lessons.training.records import curves, provenance, write_record
 
 NETWORKS = {"plain-20": (20, "none"), "plain-56": (56, "none"), "residual-56": (56, "A")}
-FOLDER = Path(resnet_lessons.__file__).parent / "records"
 
 
 def main() -> None:
@@ -31,7 +23,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
-    path = FOLDER / f"{asked.name}.json"
     digits = datasets.load_dataset("digits")
     base = training.Recipe(epochs=asked.epochs, peak_rate=0.1)
     runs = []
@@ -43,20 +34,8 @@ def main() -> None:
                 recipe = replace(base, seed=seed)
                 net = training.new_network(framework, config, seed)
                 history = training.fit(net, digits, recipe, label=f"{network} {framework} seed {seed}")
-                # Seconds are left out: they say more about the machine than about the network.
-                rounded = {name: [round(v, 5) for v in values] for name, values in history.items() if name != "seconds"}
-                runs.append({"framework": framework, "network": network, "seed": seed, "history": rounded})
-    packages = {name: version(name) for name in ("torch", "keras", "numpy", "scikit-learn")}
-    packages["tensorflow"] = tensorflow.__version__
-    made_by = {
-        "command": " ".join(["python", "benchmarks/degradation.py", *sys.argv[1:]]),
-        "recipe": base.to_dict(),
-        "python": platform.python_version(),
-        "packages": packages,
-    }
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps({"made_by": made_by, "runs": runs}, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+                runs.append({"framework": framework, "network": network, "seed": seed, "history": curves(history)})
+    write_record(asked.name, provenance("benchmarks/degradation.py", recipe=base.to_dict()), runs)
 
 
 if __name__ == "__main__":

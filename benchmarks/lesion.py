@@ -9,15 +9,11 @@ seed; and trained_digits.safetensors, the weights of PyTorch's runs with seed 0,
 import itertools
 import json
 import math
-import platform
-import sys
 from dataclasses import replace
-from importlib.metadata import version
 
 from resnet_lessons import parity, training
 from resnet_lessons.labs.blockwise import (
     NETWORKS,
-    TRAINED,
     Blockwise,
     deletable,
     digits,
@@ -26,9 +22,9 @@ from resnet_lessons.labs.blockwise import (
     save_trained,
     swappable,
 )
+from resnet_lessons.training.records import provenance, write_record
 
 import numpy as np
-import tensorflow
 
 RECIPE = training.Recipe(epochs=10, batch_size=64, peak_rate=0.1)  # chapter 00's
 SEEDS = 3
@@ -48,20 +44,9 @@ def main() -> None:
         run = {"network": name, "framework": framework, "seed": seed, **lesions(Blockwise(config, weights))}
         print(json.dumps({key: run[key] for key in ("network", "framework", "seed", "intact", "single")}), flush=True)
         runs.append(run)
-    packages = {name: version(name) for name in ("torch", "keras", "numpy", "scikit-learn")}
-    packages["tensorflow"] = tensorflow.__version__
-    made_by = {
-        "command": " ".join(["python", "benchmarks/lesion.py", *sys.argv[1:]]),
-        "recipe": RECIPE.to_dict(),
-        "choices": CHOICES,
-        "python": platform.python_version(),
-        "packages": packages,
-    }
+    made_by = provenance("benchmarks/lesion.py", recipe=RECIPE.to_dict(), choices=CHOICES)
     save_trained(kept, made_by)
-    record = TRAINED.with_name("lesion.json")
-    unfinished = record.with_suffix(".part")
-    unfinished.write_text(json.dumps({"made_by": made_by, "runs": runs}) + "\n", encoding="utf-8")
-    unfinished.replace(record)
+    write_record("lesion", made_by, runs)
 
 
 def lesions(net: Blockwise) -> dict[str, object]:

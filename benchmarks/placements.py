@@ -11,18 +11,11 @@ of chapter 00 (benchmarks/degradation.py).
 """
 
 import argparse
-import importlib
-import json
-import platform
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-import resnet_lessons
 from resnet_lessons import datasets, frameworks, resnet_config, training
 from resnet_lessons.labs import placements, slips
-
-FOLDER = Path(resnet_lessons.__file__).parent / "records"
+from resnet_lessons.training.records import curves, provenance, write_record
 
 
 def main() -> None:
@@ -43,22 +36,15 @@ def main() -> None:
             net = (placed if asked.of == "placements" else slipped)(asked.framework, key, asked.depth, seed)
             label = f"{key} {asked.framework} depth {asked.depth} seed {seed}"
             history = training.fit(net, digits, replace(base, seed=seed), label=label)
-            # Seconds are left out: they say more about the machine than about the network.
-            rounded = {name: [round(v, 5) for v in values] for name, values in history.items() if name != "seconds"}
-            runs.append({asked.of.removesuffix("s"): key, "seed": seed, "history": rounded})
-    package = frameworks.PACKAGES[asked.framework]
-    made_by = {
-        "command": " ".join(["python", "benchmarks/placements.py", *sys.argv[1:]]),
-        "recipe": base.to_dict(),
-        "depth": asked.depth,
-        "framework": asked.framework,
-        "python": platform.python_version(),
-        "packages": {name: importlib.import_module(name).__version__ for name in (package, "numpy", "sklearn")},
-    }
-    path = FOLDER / f"{asked.of}_{asked.depth}_{asked.framework}.json"
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps({"made_by": made_by, "runs": runs}, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+            runs.append({asked.of.removesuffix("s"): key, "seed": seed, "history": curves(history)})
+    made_by = provenance(
+        "benchmarks/placements.py",
+        packages=(frameworks.PACKAGES[asked.framework], "numpy", "scikit-learn"),
+        recipe=base.to_dict(),
+        depth=asked.depth,
+        framework=asked.framework,
+    )
+    write_record(f"{asked.of}_{asked.depth}_{asked.framework}", made_by, runs)
 
 
 def placed(framework, key, depth, seed):

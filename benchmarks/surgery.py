@@ -9,13 +9,11 @@ PyTorch alone: with the same weights and the same batches, TensorFlow's runs dif
 
 import itertools
 import json
-import platform
-import sys
-from importlib.metadata import version
 
 from resnet_lessons.labs import surgery
-from resnet_lessons.labs.blockwise import TRAINED, digits, load_trained
+from resnet_lessons.labs.blockwise import digits, load_trained
 from resnet_lessons.labs.train_on import RECIPE, Learner
+from resnet_lessons.training.records import provenance, write_record
 
 EPOCHS, SEEDS = 3, 5
 NETWORKS = ("plain-20", "residual-20")
@@ -34,21 +32,13 @@ def main() -> None:
             for indices in learner.batches(epoch):
                 right = learner.step(indices)
                 first = right / len(indices) if first is None else first
-            test.append(round(learner.test(), 5))
+            test.append(learner.test())
         where = {"network": name, "construction": construction, "number": number, "seed": seed}
         runs.append({**where, "first_batch": first, "test_accuracy": test})
         print(json.dumps(runs[-1]), flush=True)
-    packages = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
-    made_by = {
-        "command": " ".join(["python", "benchmarks/surgery.py", *sys.argv[1:]]),
-        "recipe": {**RECIPE.to_dict(), "epochs": EPOCHS, "rate": "constant"},
-        "python": platform.python_version(),
-        "packages": packages,
-    }
-    record = TRAINED.with_name("surgery.json")
-    unfinished = record.with_suffix(".part")
-    unfinished.write_text(json.dumps({"made_by": made_by, "runs": runs}) + "\n", encoding="utf-8")
-    unfinished.replace(record)
+    recipe = {**RECIPE.to_dict(), "epochs": EPOCHS, "rate": "constant"}
+    made_by = provenance("benchmarks/surgery.py", packages=("torch", "numpy", "scikit-learn"), recipe=recipe)
+    write_record("surgery", made_by, runs, digits=6)  # a batch of 64 is counted in sixty-fourths: exact in six digits
 
 
 if __name__ == "__main__":

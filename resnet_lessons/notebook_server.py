@@ -19,6 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 _HERE = Path(__file__).resolve().parent
+# nbgrader is there for the tests and for instructors; in a learner's server its parts would warn that no course is set up.
+_OFF = {
+    f"nbgrader.server_extensions.{part}": False
+    for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
+}
 
 
 def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequence[str] = ()) -> int:
@@ -46,7 +51,7 @@ def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequ
 
     # A token given here, not on the command line, where other users of this computer could read it.
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
-    config = Config({"IdentityProvider": {"token": token}})
+    config = Config({"IdentityProvider": {"token": token}, "ServerApp": {"jpserver_extensions": dict(_OFF)}})
     server = LabApp.initialize_server([*_options(work, port, browser), *extra], config=config)
     asked = port or 8888
     if threading.current_thread() is threading.main_thread():

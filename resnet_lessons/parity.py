@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_lessons.architecture import ResNetConfig, trace_names
-from resnet_lessons.parity_networks import INPUT, Key, Network, Recording, torch_key, wrap
+from resnet_lessons.parity_networks import INPUT, Key, Network, Recording, Tensor, torch_key, wrap
 
 import numpy as np
 
@@ -121,12 +121,21 @@ def copy_weights(source: Any, target: Any) -> None:
 
 
 def state_of(net: Any) -> dict[str, np.ndarray]:
-    """Return copies of all tensors of one of the kit's networks, of either framework, under PyTorch's names and layout.
+    """Return copies of all tensors of a network of either framework, under PyTorch's names and layout.
 
     With such a dictionary as its source, `copy_weights` fills a network from several others.
     """
-    names = tensor_names(net.config)
-    return {names[key]: tensor.read() for key, tensor in wrap(net).tensors().items()}
+    return {name: tensor.read() for name, tensor in named_tensors(net).items()}
+
+
+def named_tensors(net: Any) -> dict[str, Tensor]:
+    """Return all parameters and running statistics by PyTorch's names; a network that is not the kit's has its own names."""
+    tensors = wrap(net).tensors()
+    config: Any = getattr(net, "config", None)
+    if not hasattr(config, "blocks"):
+        return {tensor.name: tensor for tensor in tensors.values()}
+    names = tensor_names(config)
+    return {names[key]: tensor for key, tensor in tensors.items()}
 
 
 def tensor_names(config: ResNetConfig) -> dict[Key, str]:

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resnet_lessons import notebook_server
 
@@ -116,11 +116,25 @@ def test_it_listens_on_this_computer_only(lab: Lab) -> None:
         other.connect(("127.0.0.2", lab.port))
 
 
-def test_no_news_no_update_check_no_extension_manager(lab: Lab) -> None:
+def page_config(lab: Lab) -> dict[str, Any]:
     page = lab.get(f"/lab?token={lab.token}")
     found = re.search(r'<script id="jupyter-config-data" type="application/json">(.*?)</script>', page, re.DOTALL)
     assert found
-    config = json.loads(found[1])
+    return json.loads(found[1])
+
+
+def test_what_the_tests_packages_add_to_jupyterlab_is_not_shown_to_learners(lab: Lab) -> None:
+    """nbgrader's menu and buttons, and those of the notebook program that it brings along."""
+    config = page_config(lab)
+    added = {extension["name"] for extension in config["federated_extensions"]}
+    assert added & set(config["disabledExtensions"]) == added - {
+        "@jupyter-widgets/jupyterlab-manager",
+        "jupyterlab_pygments",
+    }
+
+
+def test_no_news_no_update_check_no_extension_manager(lab: Lab) -> None:
+    config = page_config(lab)
     assert {
         "@jupyterlab/apputils-extension:announcements",
         "@jupyterlab/extensionmanager-extension",

@@ -15,11 +15,12 @@ Built in: `digits`, 1,797 real handwritten digits of 8×8 pixels (scikit-learn).
 from __future__ import annotations
 
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 
 from resnet_lessons.datasets.augment import AUGMENTATIONS
 from resnet_lessons.datasets.batches import Batches, StreamBatches, epoch_order
-from resnet_lessons.datasets.catalogue import CATALOGUE, Published
+from resnet_lessons.datasets.catalogue import CATALOGUE, Published, find
 from resnet_lessons.datasets.images import BadImageError, OnBadImage, Skipped
 from resnet_lessons.datasets.parts import IMAGENET_MEAN, IMAGENET_STD, Dataset, Part, Photos, Stream, in_memory
 from resnet_lessons.datasets.read import Options, check_keeps_size, read, stream_from_hub
@@ -90,16 +91,23 @@ def load_dataset(
     >>> len(digits.train), len(digits.test), digits.image_shape
     (1437, 360, (1, 8, 8))
     """
-    name = os.fspath(name_or_path)
     options = Options(image_size, on_bad_image, test_share)
+    changed = {
+        one.name: getattr(options, one.name) for one in fields(options) if getattr(options, one.name) != one.default
+    }
+    return replace(_load(name_or_path, download, options), options=changed)
+
+
+def _load(name_or_path: str | os.PathLike[str], download: bool, options: Options) -> Dataset:
+    name = os.fspath(name_or_path)
     if name == "digits":
-        check_keeps_size(name, image_size)
+        check_keeps_size(name, options.image_size)
         return _digits()
     if name.startswith("tfds:"):
         from resnet_lessons.datasets import tfds
 
-        return tfds.load(name, download=download, image_size=image_size, on_bad_image=on_bad_image)
-    published = CATALOGUE.get(name) or next((known for known in CATALOGUE.values() if known.hub_id == name), None)
+        return tfds.load(name, download=download, image_size=options.image_size, on_bad_image=options.on_bad_image)
+    published = find(name)
     if published is not None and not isinstance(name_or_path, Path):
         return _published(published, download, options)
     return _at_path(name, isinstance(name_or_path, Path), options)

@@ -39,12 +39,12 @@ class Published:
     hub_id: str
     columns: tuple[str, str]  # the image's and the label's
     classes: int
+    counts: tuple[int, int]  # images to train on and to test on
     megabytes: int  # to download
     test: str = "test"  # the part that one evaluates on
     channels: int = 3
     small: bool = False  # whether all images are of one small size: then they are held in memory
     streamed: bool = False  # whether it is read from front to back, and never copied
-    counts: tuple[int, int] | None = None  # images of the two parts, where they cannot be counted before they are read
     revision: str = "main"
     folder: str = ""  # of the parquet files, below the dataset's own, where there are several to choose from
     elsewhere: tuple[str, ...] = ()  # other places to look at: below RESNET_LESSONS_DATA, or on the system
@@ -54,25 +54,27 @@ class Published:
 CATALOGUE = {
     published.name: published
     for published in (
-        Published("cifar10", "uoft-cs/cifar10", ("img", "label"), 10, 144, small=True),
-        Published("cifar100", "uoft-cs/cifar100", ("img", "fine_label"), 100, 142, small=True),
+        Published("cifar10", "uoft-cs/cifar10", ("img", "label"), 10, (50_000, 10_000), 144, small=True),
+        Published("cifar100", "uoft-cs/cifar100", ("img", "fine_label"), 100, (50_000, 10_000), 142, small=True),
         Published(
             "fashion_mnist",
             "zalando-datasets/fashion_mnist",
             ("image", "label"),
             10,
+            (60_000, 10_000),
             36,
             channels=1,
             small=True,
             elsewhere=("/usr/share/datasets/fashion-mnist",),  # Debian's dataset-fashion-mnist
             class_names=FASHION,
         ),
-        Published("oxford_iiit_pet", "timm/oxford-iiit-pet", ("image", "label"), 37, 791),
+        Published("oxford_iiit_pet", "timm/oxford-iiit-pet", ("image", "label"), 37, (3_680, 3_669), 791),
         Published(
             "imagenette",
             "frgfm/imagenette",
             ("image", "label"),
             10,
+            (9_469, 3_925),
             350,
             test="validation",
             revision="refs/convert/parquet",  # its main branch holds a loading script, which no longer runs
@@ -84,10 +86,15 @@ CATALOGUE = {
             "ILSVRC/imagenet-1k",
             ("image", "label"),
             1000,
+            (1_281_167, 50_000),  # Russakovsky et al. 2014 (arXiv 1409.0575), table 2
             150_000,
             test="validation",  # the labels of its test part are kept secret: -1
             streamed=True,
-            counts=(1_281_167, 50_000),  # Russakovsky et al. 2014 (arXiv 1409.0575), table 2
         ),
     )
 }
+
+
+def find(name: str) -> Published | None:
+    """Return the dataset of a name, the course's or the hub's, or None."""
+    return CATALOGUE.get(name) or next((known for known in CATALOGUE.values() if known.hub_id == name), None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -158,6 +158,7 @@ class Dataset:
     brightest: int  # the value of a white pixel
     mean: tuple[float, ...]  # of each channel of the training images, on the scale 0…1
     std: tuple[float, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)  # what `load_dataset` was given besides the name
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

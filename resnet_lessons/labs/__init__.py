@@ -14,6 +14,7 @@ from .legal_addition import LegalAddition, legal_addition
 from .lesion import Lesion, lesion
 from .order_of_operations import OrderOfOperations, order_of_operations
 from .questions import Prediction, Question, Quiz, predict, quiz
+from .schedules import Schedules, schedules
 from .stride_move import StrideMove, stride_move
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "Question",
     "Quiz",
+    "Schedules",
     "StrideMove",
     "ask",
     "budget",
@@ -40,6 +42,7 @@ __all__ = [
     "order_of_operations",
     "predict",
     "quiz",
+    "schedules",
     "stride_move",
     "symptoms",
 ]

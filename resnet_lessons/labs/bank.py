@@ -6,7 +6,15 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import bank_bottleneck, bank_pre_activation, bank_primer, bank_shortcut, bank_stride_move
+from . import (
+    bank_bottleneck,
+    bank_full_training,
+    bank_further,
+    bank_pre_activation,
+    bank_primer,
+    bank_shortcut,
+    bank_stride_move,
+)
 from .questions import Prediction, Question, Quiz
 
 PLACEMENT = [
@@ -69,6 +77,19 @@ PLACEMENT = [
 ]
 
 START_HERE: dict[str, Question | list[Question]] = {
+    "ten-classes": Question(
+        "ten-classes",
+        "The network has ten outputs, one for each class, and a softmax makes probabilities of them. Shown the temple and "
+        "the flower, it answers",
+        {
+            "one of the ten classes, more than half sure": "Softmax compares the ten outputs with each other, not with "
+            "anything that says “none of these”. One output that sticks out is enough.",
+            "about 10 % for each class": "That would be so if all ten outputs came out equal. Nothing in the training made "
+            "them so for unfamiliar pictures: it never saw any.",
+            "nothing: all its probabilities are small": "They add up to 1, so ten of them cannot all be small.",
+        },
+        "one of the ten classes, more than half sure",
+    ),
     "placement": PLACEMENT,
     "deeper": Question(
         "deeper",
@@ -318,6 +339,8 @@ QUESTIONS: Mapping[str, Mapping[str, Question | list[Question]]] = {
     "03_bottleneck": bank_bottleneck.QUESTIONS,
     "04_stride_move": bank_stride_move.QUESTIONS,
     "05_pre_activation": bank_pre_activation.QUESTIONS,
+    "06_full_training": bank_full_training.QUESTIONS,
+    "07_further": bank_further.QUESTIONS,
     "primer": dict(bank_primer.QUESTIONS),
 }
 

@@ -16,8 +16,7 @@ import ipywidgets as widgets
 
 from . import surgery
 from .blockwise import Blockwise, digits, load_trained
-from .lab import Lab, cannot_run, chosen_framework, mark, option_button, row
-from .parts import label, step
+from .lab import Lab, cannot_run, chosen_framework, label, mark, option_button, row, step
 from .questions import _plain
 from .surgery import CONSTRUCTIONS, NUMBERS, PLACES, Grown, Outcome, Plan
 from .surgery_views import (

@@ -251,6 +251,16 @@ def row(*parts: Any) -> Any:
     return box
 
 
+def step(text: str) -> Any:
+    """Return the heading of a step; simple HTML."""
+    return widgets.HTML(f'<p class="rl-step"><b>{text}</b></p>')
+
+
+def label(text: str) -> Any:
+    """Return what stands in front of a row of buttons; simple HTML."""
+    return widgets.HTML(f'<span style="display: inline-block; min-width: 5.8em; padding-top: 8px"><b>{text}</b></span>')
+
+
 def chosen_framework(framework: str | None) -> str:
     """Return the framework asked for; for None the one imported, or else installed.
 

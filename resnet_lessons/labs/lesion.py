@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from .blockwise import NETWORKS, deletable, digits, load_trained, network_config
-from .lab import Lab, cannot_run, mark, option_button, row
+from .lab import Lab, cannot_run, label, mark, option_button, row, step
 from .lesion_views import (
     BANDS,
     band_of,
@@ -28,7 +28,6 @@ from .lesion_views import (
     status_html,
     worst,
 )
-from .parts import label, step
 from .questions import _plain
 
 TO_SOLVE, NETWORKS_TO_SOLVE = 5, 3

@@ -17,8 +17,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..figures.signal import signal_along_depth
-from .lab import Lab, mark, option_button, row
-from .parts import label, step
+from .lab import Lab, label, mark, option_button, row, step
 from .placements import LONGEST, PLACEMENTS, WORDS, Order, parse_order
 from .questions import _plain
 from .signals import GROWTHS, SIGNS, Signal, measure

@@ -1,10 +1,11 @@
 """Train a network in the background, so that a lab shows every step, can be stopped, and leaves the kernel free.
 
     Learner(build, framework, …)      a network and its optimizer; `step` makes one update
-    InBackground(learner, report)     a thread that trains epoch after epoch and reports
+    Background                        work in a thread, which can be stopped
+    InBackground(learner, report)     the thread that trains epoch after epoch and reports
 
-One constant rate, no schedule: this is for training *on* for an epoch or a few. The loops of `resnet_lessons.training`
-are for trainings from the start; they run to their end.
+One constant rate, no schedule: this is for training *on* for an epoch or a few. Trainings from the start follow a recipe,
+and are the business of `resnet_lessons.training` (in a lab: `schedule_trials`).
 """
 
 from __future__ import annotations
@@ -113,26 +114,14 @@ class Learner:
         return int((logits.argmax(axis=1) == labels).sum()) / len(labels)
 
 
-class InBackground:
-    """Trains in a thread, one epoch at a time.
-
-    Parameters
-    ----------
-    make
-        Makes the `Learner`, in the thread: TensorFlow takes seconds to load.
-    report
-        Called in the thread with the progress so far, at most ten times a second and at the end of every epoch. It must not
-        raise.
-    """
+class Background:
+    """Work in a thread, which can be stopped and does not outlive Python; what it does is in `_run`."""
 
     EVERY = 0.1  # seconds between two reports
 
-    def __init__(self, make: Callable[[], Learner], report: Callable[[Progress], None]) -> None:
-        self._make, self._report = make, report
-        self._learner: Learner | None = None
+    def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self.progress = Progress()
         _TRAININGS.add(self)
 
     @property
@@ -145,21 +134,46 @@ class InBackground:
         """Whether it was told to stop."""
         return self._stop.is_set()
 
-    def epoch(self) -> None:
-        """Begin one more epoch, and return at once; while one runs, or after a stop, nothing happens."""
-        if not self.running and not self.stopped and not self.progress.error:
-            self._thread = threading.Thread(target=self._run, name="training in a lab", daemon=True)
-            self._thread.start()
-
     def stop(self) -> None:
         """Stop after the present step."""
         self._stop.set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the epoch ends, or so many seconds; return whether it has ended."""
+        """Wait until the work ends, or so many seconds; return whether it has ended."""
         if self._thread is not None:
             self._thread.join(seconds)
         return not self.running
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="training in a lab", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class InBackground(Background):
+    """Trains in a thread, one epoch at a time.
+
+    Parameters
+    ----------
+    make
+        Makes the `Learner`, in the thread: TensorFlow takes seconds to load.
+    report
+        Called in the thread with the progress so far, at most ten times a second and at the end of every epoch. It must not
+        raise.
+    """
+
+    def __init__(self, make: Callable[[], Learner], report: Callable[[Progress], None]) -> None:
+        super().__init__()
+        self._make, self._report = make, report
+        self._learner: Learner | None = None
+        self.progress = Progress()
+
+    def epoch(self) -> None:
+        """Begin one more epoch, and return at once; while one runs, or after a stop, nothing happens."""
+        if not self.running and not self.stopped and not self.progress.error:
+            self._begin()
 
     def _run(self) -> None:
         progress = self.progress
@@ -188,7 +202,7 @@ class InBackground:
         self._report(progress)
 
 
-_TRAININGS: weakref.WeakSet[InBackground] = weakref.WeakSet()
+_TRAININGS: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
 @atexit.register

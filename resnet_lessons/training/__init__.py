@@ -8,13 +8,13 @@
     session.py      what surrounds both loops: progress, history, logs, stopping and resuming
     speed.py        which precision is quickest here
     checkpoints.py, run_folder.py, saved.py          what is on disk, written and read
+    records.py      what experiments too long for a page have shown
 
 `fit` and `evaluate` here choose the loop by the network they are given.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from resnet_lessons.parity import restored
 from resnet_lessons.parity_networks import wrap
 from resnet_lessons.training.data import batch_order, part_to_test_on
 from resnet_lessons.training.recipe import RECIPES, History, Recipe, differences
+from resnet_lessons.training.records import recorded
 from resnet_lessons.training.schedule import learning_rate
 from resnet_lessons.training.session import Options, Session
 from resnet_lessons.training.speed import settle
@@ -47,8 +48,6 @@ __all__ = [
     "predict",
     "recorded",
 ]
-
-RECORDS = Path(__file__).parent.parent / "records"
 
 
 def new_network(framework: str, config: ResNetConfig, seed: int = 0, dtype: str = "float32") -> Any:
@@ -142,21 +141,6 @@ def fit(
 def predict(net: Any, images: Any, **options: Any) -> Any:
     """Return the logits (N, classes), a NumPy array, of images (N, C, H, W) in evaluation mode."""
     return _loop(net).predict(net, images, **options)
-
-
-def recorded(name: str) -> dict[str, Any]:
-    """Return a recorded experiment: "made_by" (command, recipe, packages) and "runs" (one dictionary each).
-
-    Raises
-    ------
-    ValueError
-        If there is no such record; the message lists those there are.
-    """
-    path = RECORDS / f"{name}.json"
-    if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))
-        raise ValueError(f"There is no record {name!r}; there are: {there}.")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def evaluate(net: Any, images: Any, labels: Any, **options: Any) -> tuple[float, float]:

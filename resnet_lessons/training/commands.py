@@ -13,7 +13,7 @@ from resnet_lessons import summary as report
 from resnet_lessons.architecture import ResNetConfig
 from resnet_lessons.frameworks import check_framework
 from resnet_lessons.training import saved
-from resnet_lessons.training.pictures import read_picture
+from resnet_lessons.training.pictures import name_pictures
 from resnet_lessons.training.run_folder import new_name
 
 import numpy as np
@@ -21,12 +21,15 @@ import numpy as np
 RECIPE_FOR = {"digits": "digits", "fashion_mnist": "fashion", "cifar10": "fast-cifar", "cifar100": "fast-cifar"}
 DEFAULTS = {"data": "digits", "framework": "pytorch", "depth": 20, "version": "v1", "family": None, "shortcut": None}
 NETWORK_FIELDS = ("depth", "version", "family", "shortcut", "width")
+READING = ("image_size", "on_bad_image", "test_share")  # options of `load_dataset` that a run keeps to
 RECIPE_FIELDS = {"epochs": "epochs", "batch_size": "batch_size", "rate": "peak_rate", "precision": "precision"}
 TOP = 5
 BAR = 30  # signs of a full bar
 
 
-def train(asked: Mapping[str, Any], run: Path | None, resume: Path | None, save_minutes: float) -> None:
+def train(
+    asked: Mapping[str, Any], run: Path | None, resume: Path | None, save_minutes: float, download: bool = False
+) -> None:
     """Train a network in a run's folder, new or resumed; `asked` holds the options that were given."""
     given = {name: value for name, value in asked.items() if value is not None}
     if resume is not None and run is not None:
@@ -38,7 +41,7 @@ def train(asked: Mapping[str, Any], run: Path | None, resume: Path | None, save_
     framework, data, seed = settings["framework"], settings["data"], settings.get("seed", 0)
     recipe = _recipe(settings, before)
     check_framework(framework)
-    dataset = datasets.load_dataset(data)
+    dataset = datasets.load_dataset(data, download=download, **_reading(settings))
     training.check_batch_size(recipe, dataset)
     config = _config(settings, dataset)
     path = before.path if before is not None else run or new_name(f"{_stem(config)}-{_stem_of_data(data)}-{framework}")
@@ -52,9 +55,9 @@ def train(asked: Mapping[str, Any], run: Path | None, resume: Path | None, save_
         net, dataset, recipe, run=path, resume=before is not None, label=config.name, save_minutes=save_minutes
     )
     if first:
-        right = round(history["test_accuracy"][-1] * len(dataset.test))
-        accuracy = share(right, len(dataset.test))
+        accuracy = _share_of(dataset.test, history["test_accuracy"][-1])
         print(f"test accuracy {accuracy}, training accuracy {history['train_accuracy'][-1]:.2%}")
+        _tell_skipped(dataset.skipped)
         print(
             f"{history['seconds'][-1]:.0f} s; all of it in {path}; `resnet-lessons evaluate {path}` reads the weights"
         )
@@ -91,8 +94,28 @@ def _config(settings: Mapping[str, Any], dataset: Any) -> ResNetConfig:
 
 def _of_run(run: saved.Run) -> dict[str, Any]:
     """The options that a run was begun with."""
+    data, policy = run.facts["data"], {"on_bad_image": run.facts.get("on_bad_image", "raise")}
     network = {name: run.facts["network"][name] for name in NETWORK_FIELDS}
-    return {"data": run.facts["data"]["name"], "framework": run.facts["framework"], **network}
+    return {
+        "data": data["name"], "framework": run.facts["framework"], **policy, **data.get("options", {}), **network
+    }  # fmt: skip
+
+
+def _reading(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in READING if name in settings}
+
+
+def _share_of(part: Any, accuracy: float) -> str:
+    """An accuracy, with the numbers behind it unless some images may have been left out when it was measured."""
+    if not isinstance(part, datasets.Part) and part.reader.on_bad_image == "skip":
+        return f"{accuracy:.2%}"
+    return share(round(accuracy * len(part)), len(part))
+
+
+def _tell_skipped(skipped: Sequence[datasets.Skipped]) -> None:
+    if skipped:
+        first, more = skipped[0], f", and {len(skipped) - 1:,} more" if len(skipped) > 1 else ""
+        print(f"left out, since they cannot be read: {first.name} ({first.reason}){more}")
 
 
 def _stem(config: ResNetConfig) -> str:
@@ -103,16 +126,28 @@ def _stem_of_data(data: str) -> str:
     return Path(data).name.replace(":", "-")
 
 
-def evaluate(weights: Path, data: str | None, framework: str, version: str | None, normalization: str) -> None:
-    """Count the test images that a network with given weights gets right."""
+def evaluate(
+    weights: Path,
+    data: str | None,
+    framework: str,
+    version: str | None,
+    normalization: str,
+    *,
+    download: bool = False,
+    reading: Mapping[str, Any] | None = None,
+) -> None:
+    """Count the test images that a network with given weights gets right; `reading` holds options of `load_dataset`."""
     check_framework(framework)
     if normalization not in ("dataset", "imagenet"):
         raise ValueError(f"normalization is {normalization!r}; it is one of dataset, imagenet.")
     file = saved.find_weights(weights)
     told: dict[str, Any] = {"version": version} if version else {}
     net, about = pretrained.load(file, framework=framework, **told), saved.about(file)
-    data = data or about.get("data", "digits")
-    dataset = datasets.load_dataset(data)
+    trained_on = about.get("data", "digits")
+    data = data or trained_on
+    before = about.get("options", {}) if data == trained_on else {}
+    given = {name: value for name, value in (reading or {}).items() if value is not None}
+    dataset = datasets.load_dataset(data, download=download, **{**before, **given})
     wanted = (dataset.image_shape[0], len(dataset.class_names))
     if (net.config.in_channels, net.config.num_classes) != wanted:
         raise ValueError(
@@ -129,34 +164,20 @@ def evaluate(weights: Path, data: str | None, framework: str, version: str | Non
         images += len(labels)
     print(f"{net.config.name}, {net.config.parameters:,} parameters, {framework}, {data}:")
     print(f"test accuracy {share(right, images)}")
+    _tell_skipped(dataset.test.skipped)
 
 
 def predict(pictures: Sequence[Path], weights: Path | None, framework: str) -> None:
     """Print the five likeliest classes of each picture."""
     check_framework(framework)
-    if weights is None:
-        finished = [run for run in saved.all_runs() if run.finished]
-        if not finished:
-            raise ValueError(
-                "There is no finished run in runs/; name weights by --weights, or train: resnet-lessons train."
-            )
-        weights = max(finished, key=lambda run: (run.path / "weights.safetensors").stat().st_mtime).path
-    file = saved.find_weights(weights)
-    about = saved.about(file)
-    net = pretrained.load(file, framework=framework)
-    if not about:
-        raise ValueError(f"{file} does not say which classes and which images it is for; take the weights of a run.")
-    batch = np.concatenate([read_picture(picture, about) for picture in pictures])  # all of them, before any is shown
-    logits = training.predict(net, batch).astype(np.float64)
-    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances /= chances.sum(axis=1, keepdims=True)
-    lines = [f"{net.config.name}, {framework}, trained on {about['data']}, weights in {file}"]
-    width = max(map(len, about["classes"]))
-    for picture, row in zip(pictures, chances, strict=True):
+    named = name_pictures(pictures, framework, weights)  # all of them, before any is shown
+    source = "the course's own weights" if weights is None else f"weights in {named.weights}"
+    lines = [f"{named.config.name}, {framework}, trained on {named.about['data']}, {source}"]
+    width = max(map(len, named.about["classes"]))
+    for picture, chances in zip(pictures, named.chances, strict=True):
         lines += ["", str(picture)]
-        for index in row.argsort()[::-1][:TOP]:
-            bar = "█" * round(BAR * row[index])
-            lines.append(f"  {about['classes'][index]:<{width}}  {row[index]:7.2%}  {bar}".rstrip())
+        for name, chance in list(chances.items())[:TOP]:
+            lines.append(f"  {name:<{width}}  {chance:7.2%}  {'█' * round(BAR * chance)}".rstrip())
     report.write("\n".join(lines) + "\n")
 
 

@@ -153,11 +153,11 @@ PAPER_CIFAR = Recipe(
 RECIPES = {
     "digits": Recipe(batch_size=32),
     "fashion": Recipe(
-        epochs=10, batch_size=128, peak_rate=0.2, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
+        epochs=6, batch_size=128, peak_rate=0.3, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
         precision="auto", channels_last=True,
     ),
     "fast-cifar": Recipe(
-        epochs=36, batch_size=256, peak_rate=0.5, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
+        epochs=40, batch_size=128, peak_rate=0.3, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
         precision="auto", channels_last=True,
     ),
     "paper-cifar": PAPER_CIFAR,

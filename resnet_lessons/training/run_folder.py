@@ -61,11 +61,16 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} holds a run already. Go on with it by resume=True, or choose another name for this one."
             )
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        self._hold()
-        if not written.exists():
-            checkpoints.write_file(written, json.dumps(facts, indent=1).encode())
-            return None, []
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._hold()
+            if not written.exists():
+                checkpoints.write_file(written, json.dumps(facts, indent=1).encode())
+                return None, []
+        except OSError as error:
+            raise OSError(
+                f"The run cannot be kept in {self.path} ({error.strerror or error}). Choose a folder that can be written."
+            ) from error
         before = json.loads(written.read_text(encoding="utf-8"))
         ours, theirs = ({name: run.get(name) for name in MUST_AGREE} for run in (json.loads(json.dumps(facts)), before))
         if differ := differences(ours, theirs):
@@ -134,6 +139,8 @@ def describe(framework: str, net: Any, dataset: Any, recipe: Any, devices: int) 
     """Return what run.json holds."""
     config: Any = getattr(net, "config", None)
     network = config.to_dict() if hasattr(config, "to_dict") else {"class": type(net).__name__}
+    # What becomes of bad images may be settled anew at a resume: where they stopped it, none was trained on before.
+    policy = {name: value for name, value in dataset.options.items() if name == "on_bad_image"}
     return {
         "format": 1,
         "framework": framework,
@@ -141,13 +148,14 @@ def describe(framework: str, net: Any, dataset: Any, recipe: Any, devices: int) 
         "data": fingerprint(dataset),
         "recipe": recipe.to_dict(),
         "devices": devices,
+        **policy,
         "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
         "environment": environment(framework),
     }
 
 
 def fingerprint(dataset: Any) -> dict[str, Any]:
-    """Return what tells one dataset from another: its name, sizes, classes, and a checksum of its labels and some images."""
+    """Return what tells one dataset from another: name, sizes, classes, options, a checksum of labels and some images."""
     found: dict[str, Any] = {"name": dataset.name, "classes": len(dataset.class_names)}
     digest = hashlib.sha256("\n".join(map(str, dataset.class_names)).encode())
     for name in ("train", "test"):
@@ -159,7 +167,8 @@ def fingerprint(dataset: Any) -> dict[str, Any]:
             digest.update(labels.astype("<i8").tobytes())
         if hasattr(images, "tobytes"):
             digest.update(images[:: max(1, len(part) // 100)].tobytes())
-    return {**found, "checksum": digest.hexdigest()[:16]}
+    options = {name: value for name, value in dataset.options.items() if name != "on_bad_image"}
+    return {**found, "checksum": digest.hexdigest()[:16], **({"options": options} if options else {})}
 
 
 def environment(framework: str) -> dict[str, Any]:
@@ -169,7 +178,7 @@ def environment(framework: str) -> dict[str, Any]:
     for name in (*names, "numpy"):
         module = sys.modules.get(name)
         found[name] = module.__version__ if module is not None else metadata.version(name)
-    found["cores"] = os.cpu_count()
+    found["processor"], found["cores"] = processor(), cores()
     if framework == "pytorch":
         import torch
 
@@ -177,8 +186,25 @@ def environment(framework: str) -> dict[str, Any]:
     else:
         import tensorflow as tf
 
-        found["threads"] = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+        found["threads"] = tf.config.threading.get_intra_op_parallelism_threads() or cores()
     return found
+
+
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name, and what it has for bfloat16 where that can be told (Linux): "AMD EPYC, avx512_bf16"."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    units = [unit for unit in ("avx512_bf16", "amx_bf16", "bf16") if unit in told.get("flags", "").split()]
+    return ", ".join([told.get("model name", platform.machine()), *units])
 
 
 def new_name(stem: str, runs: Path = RUNS) -> Path:

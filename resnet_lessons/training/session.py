@@ -102,6 +102,7 @@ class Session:
     best: dict[str, Any] = field(default_factory=lambda: {"accuracy": -1.0, "step": None})
     loss: float = math.nan  # of the last update
     seconds_before: float = 0.0  # of the parts before a resume
+    whole: bool = False  # whether the last checkpoint could be written
 
     def __enter__(self) -> Session:
         self.per_epoch = self.recipe.steps_per_epoch(len(self.dataset.train))
@@ -236,7 +237,7 @@ class Session:
             return
         self.held.agree()
         if self.first:
-            self._attempt(self._write)
+            self.whole = self._attempt(self._write)
         self.saved = time.perf_counter()
 
     def seconds(self) -> float:
@@ -318,6 +319,7 @@ class Session:
             "brightest": self.dataset.brightest,
             "mean": np.asarray(changed.get("mean", self.dataset.mean)).tolist(),
             "std": list(changed.get("std", self.dataset.std)),
+            **({"options": dict(self.dataset.options)} if self.dataset.options else {}),
         }
         config: Any = getattr(self.held.net, "config", None)
         network = {"resnet_lessons": json.dumps(config.to_dict())} if hasattr(config, "to_dict") else {}
@@ -328,10 +330,11 @@ class Session:
         minutes = self.options.save_minutes if self.held.world == 1 else None  # clocks differ between processes
         return by_steps or (minutes is not None and time.perf_counter() - self.saved > 60 * minutes)
 
-    def _attempt(self, write: Callable[..., None], *arguments: Any) -> None:
+    def _attempt(self, write: Callable[..., None], *arguments: Any) -> bool:
         """Write, and go on training where that fails: the disk may have room again at the next attempt."""
         try:
             write(*arguments)
+            return True
         except OSError as error:
             assert self.folder is not None
             where = self.folder.path
@@ -339,6 +342,7 @@ class Session:
                 f"Nothing could be saved in {where} at step {self.step:,} ({error.strerror or error}). The training goes on, "
                 "and what was saved before is still there; make room, and the next checkpoint is written."
             )
+            return False
 
     # Stopping -------------------------------------------------------------------------------------------------------
 
@@ -348,7 +352,9 @@ class Session:
         if self.first:
             where = ""
             if self.folder is not None:
-                where = f" It is saved in {self.folder.path}; go on by resume=True (on the command line --resume)."
+                there = checkpoints.listed(self.folder.checkpoints)
+                kept = f"It is saved in {self.folder.path}" if self.whole else "What was saved before is still there"
+                where = f" {kept}; go on by resume=True (on the command line --resume)." if there else ""
             say(f"Stopped after step {self.step:,} of {self.steps:,}.{where}")
         raise KeyboardInterrupt
 

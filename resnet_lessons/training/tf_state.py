@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from resnet_lessons.parity import state_of
 from resnet_lessons.parity_networks import KERAS_KINDS
 from resnet_lessons.training.recipe import Recipe
 from resnet_lessons.training.tf_sgd import CoupledSGD
-from resnet_lessons.training.weights import read_weights, write_weights
+from resnet_lessons.training.weights import write_weights
 from resnet_lessons.training.wording import wrong_dtype
 
 import keras
@@ -68,13 +69,13 @@ class KerasState:
 
     def weights(self) -> dict[str, np.ndarray]:
         with self._averaged():
-            return read_weights(self.net)
+            return state_of(self.net)
 
     def training(self) -> dict[str, np.ndarray]:
         found = {f"optimizer/{i:04}": np.array(v.numpy()) for i, v in enumerate(self.optimizer.variables)}
         found |= {f"other/{i:04}": np.array(v.numpy()) for i, v in enumerate(self._others())}
         if self.recipe.ema:
-            found |= {f"raw/{name}": array for name, array in read_weights(self.net).items()}
+            found |= {f"raw/{name}": array for name, array in state_of(self.net).items()}
         return found
 
     def restore(self, weights: Mapping[str, np.ndarray], training: Mapping[str, np.ndarray]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from resnet_lessons.parity import state_of
 from resnet_lessons.training.recipe import Recipe
-from resnet_lessons.training.weights import read_weights, write_weights
+from resnet_lessons.training.weights import write_weights
 from resnet_lessons.training.wording import wrong_dtype
 
 import numpy as np
@@ -103,7 +104,7 @@ class TorchState:
     # For the session ------------------------------------------------------------------------------------------------
 
     def weights(self) -> dict[str, np.ndarray]:
-        return read_weights(self.tested)
+        return state_of(self.tested)
 
     def training(self) -> dict[str, np.ndarray]:
         found = {f"raw/{name}": array for name, array in self._raw().items()}

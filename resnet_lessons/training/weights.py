@@ -1,4 +1,4 @@
-"""A network's tensors as arrays under PyTorch's names, and back: the weights that either framework reads."""
+"""What both loops do with arrays: put weights into a network, and count losses and hits."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from resnet_lessons.parity import tensor_names
-from resnet_lessons.parity_networks import Tensor, wrap
+from resnet_lessons.parity import named_tensors
 
 import numpy as np
 
 
-def read_weights(net: Any) -> dict[str, np.ndarray]:
-    """Return copies of all parameters and running statistics of a network of either framework."""
-    return {name: tensor.read() for name, tensor in _named(net).items()}
-
-
 def write_weights(net: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put arrays into a network."""
-    for name, tensor in _named(net).items():
+    """Put the arrays of `parity.state_of` into a network of either framework."""
+    for name, tensor in named_tensors(net).items():
         tensor.write(arrays[name])
-
-
-def _named(net: Any) -> dict[str, Tensor]:
-    tensors = wrap(net).tensors()
-    config: Any = getattr(net, "config", None)
-    if not hasattr(config, "blocks"):  # a network of somebody else's: its own names
-        return {tensor.name: tensor for tensor in tensors.values()}
-    names = tensor_names(config)
-    return {names[key]: tensor for key, tensor in tensors.items()}
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, int]:

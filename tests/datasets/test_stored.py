@@ -390,6 +390,7 @@ def test_the_real_fashion_mnist_of_debian(monkeypatch, tmp_path):
     found = datasets.load_dataset("fashion_mnist")
     assert (len(found.train), len(found.test), found.image_shape) == (60_000, 10_000, (1, 28, 28))
     np.testing.assert_array_equal(np.bincount(found.train.labels), [6000] * 10)
+    np.testing.assert_array_equal(np.bincount(found.test.labels), [1000] * 10)
     assert found.class_names[int(found.train.labels[0])] == "Ankle boot"
     assert found.mean[0] == pytest.approx(0.2860, abs=5e-5)
     assert found.std[0] == pytest.approx(0.3530, abs=5e-5)

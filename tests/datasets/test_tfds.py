@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from resnet_lessons import datasets
+from resnet_lessons.datasets import tfds
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ def made_up():
         yield tfds
 
 
-@pytest.mark.skipif(find_spec("tensorflow_datasets") is not None, reason="TensorFlow Datasets is installed here")
-def test_without_the_extra_it_is_named():
+def test_without_the_extra_it_is_named(monkeypatch):
+    monkeypatch.setattr(tfds, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r'tfds:mnist needs .* not installed: pip install "resnet-lessons\[tfds\]"'):
         datasets.load_dataset("tfds:mnist")
 

@@ -65,5 +65,5 @@ def test_the_placement_links_to_sections_that_the_primer_has():
 def test_a_question_that_does_not_exist_is_explained():
     with pytest.raises(ValueError, match="There are no questions for '99'"):
         labs.ask("99", "x")
-    with pytest.raises(ValueError, match="00_start_here has no question 'x'; it has placement"):
+    with pytest.raises(ValueError, match="00_start_here has no question 'x'; it has ten-classes, placement"):
         labs.ask("00_start_here", "x")

@@ -102,11 +102,6 @@ def test_predict_names_the_five_likeliest_classes(framework, there, tmp_path, ca
         assert len(rows[0][2]) == round(30 * shares[0] / 100)
 
 
-def test_without_weights_predict_takes_the_newest_finished_run(there, tmp_path, capsys):
-    Image.new("L", (30, 20)).save(tmp_path / "black.png")
-    assert "weights in runs/resnet-8-v1-digits-tensorflow" in said(capsys, "predict", str(tmp_path / "black.png"))
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -126,7 +121,8 @@ def test_without_weights_predict_takes_the_newest_finished_run(there, tmp_path, 
         ),
         (["train", "--resume", "a", "--run", "b"], "--resume names the run's folder already"),
         (["train", "--run", "there.safetensors/run"], "Not a directory"),
-        (["predict", "none.png"], "There is no finished run in runs/"),
+        (["predict", "none.png"], "There is no file none.png"),
+        (["predict", "there.safetensors"], "there.safetensors cannot be read as an image: no known image format"),
         (["predict", "none.png", "--weights", "colour.safetensors"], "does not say which classes"),
         (["compare", "one"], "Name two runs or more"),
         (["compare", "one", "two"], "one is no run's folder"),

@@ -1,7 +1,12 @@
 """What is recorded is what the text says of it, and what is computed."""
 
+import errno
+import os
+import sys
+
 from resnet_lessons import parity, training
 from resnet_lessons.frameworks import FRAMEWORKS
+from resnet_lessons.training import records
 
 import pytest
 
@@ -20,8 +25,42 @@ def test_recorded_degradation_says_what_chapter_00_says_of_it():
     patient = [run["history"]["train_accuracy"][-1] for run in training.recorded("patience")["runs"]]
     assert len(patient) == 6
     assert max(patient) < min(reached["plain-20"]) - 0.05
-    with pytest.raises(ValueError, match="There is no record 'nonsense'; there are: degradation, lesion, patience, "):
+    with pytest.raises(ValueError, match="There is no record 'nonsense'; there are: .*degradation, .*lesion, patience, "):
         training.recorded("nonsense")
+
+
+@pytest.mark.parametrize("file", sorted(records.RECORDS.glob("*.json")), ids=lambda file: file.stem)
+def test_each_record_is_as_its_program_would_write_it(file, tmp_path, monkeypatch):
+    record = training.recorded(file.stem)
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+    written = records.write_record(file.stem, record["made_by"], record["runs"], digits=17)
+    assert written.read_bytes() == file.read_bytes()
+
+
+def test_a_record_says_what_made_it_and_is_rounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/degradation.py", "--seeds", "2"])
+    history = {"train_loss": [1 / 3, 2.0], "seconds": [1.5, 3.1]}
+    made_by = records.provenance("benchmarks/degradation.py", packages=("numpy", "tensorflow"), recipe={"epochs": 2})
+    records.write_record("tiny", made_by, [{"seed": 0, "history": records.curves(history), "by_number": {1: (2 / 3,)}}])
+    record = training.recorded("tiny")
+    assert record["runs"] == [{"seed": 0, "history": {"train_loss": [0.33333, 2.0]}, "by_number": {"1": [0.66667]}}]
+    assert record["made_by"]["command"] == "python benchmarks/degradation.py --seeds 2"
+    assert record["made_by"]["recipe"] == {"epochs": 2}
+    assert list(record["made_by"]["packages"]) == ["numpy", "tensorflow"]
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+    records.write_record("tiny", {}, [{"seed": 0}])
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        records.write_record("tiny", {}, [{"seed": 1}])
+    assert training.recorded("tiny")["runs"] == [{"seed": 0}]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.json"]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

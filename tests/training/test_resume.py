@@ -1,12 +1,15 @@
 """Nothing is lost: killed, interrupted, without room or damaged, a run goes on as if nothing had been."""
 
+import builtins
 import errno
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +79,10 @@ def go_on(framework, run, recipe=RECIPE, data=None, net=None, **options):
     return training.fit(net or network(framework), data, recipe, run=run, resume=True, progress=False, **options)
 
 
+def interrupt(session):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def close(history, other):
     """The same but for what TensorFlow's operations, run side by side in this process, leave open."""
     for name, values in without_seconds(history).items():
@@ -96,10 +103,7 @@ def test_ctrl_c_stops_after_an_update_which_is_saved(stopped, capsys):
 
 def test_what_is_said_when_stopping(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
-        training.fit(
-            network("pytorch"), small(64), RECIPE, run=tmp_path / "run", progress=False,
-            on_step=lambda session: os.kill(os.getpid(), signal.SIGINT),
-        )  # fmt: skip
+        training.fit(network("pytorch"), small(64), RECIPE, run=tmp_path / "run", progress=False, on_step=interrupt)
     assert capsys.readouterr().err == (
         f"Stopped after step 1 of 6. It is saved in {tmp_path / 'run'}; go on by resume=True (on the command line --resume).\n"
     )
@@ -226,15 +230,95 @@ def test_a_disk_that_stays_full_is_an_error_at_the_end(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "weights.safetensors").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
-def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    steps = []
-    with pytest.raises(OSError):
-        training.fit(
-            network("pytorch"), small(64), RECIPE, run=tmp_path / "file" / "run", progress=False, on_step=steps.append
-        )
+@pytest.fixture
+def disk(monkeypatch, tmp_path):
+    """A folder that `disk.lock()` makes read-only, for root as well: whatever would change it is refused."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    locked = []
+
+    def guard(module, name, changes=lambda *_: True):
+        original = getattr(module, name)
+
+        def guarded(path, *arguments, **options):
+            inside = isinstance(path, str | os.PathLike) and place in Path(path).absolute().parents
+            if locked and inside and changes(*arguments, *options.values()):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+            return original(path, *arguments, **options)
+
+        monkeypatch.setattr(module, name, guarded)
+
+    for name in ("mkdir", "rename", "replace", "unlink", "rmdir"):
+        guard(os, name)
+    for module in (io, builtins):
+        guard(module, "open", lambda mode="r", *_: set(str(mode)) & set("wax+"))
+    return types.SimpleNamespace(place=place, lock=lambda: locked.append(True), unlock=locked.clear)
+
+
+@pytest.mark.parametrize("state", ["new", "half-way"])
+def test_a_read_only_folder_is_an_error_before_the_training(disk, state, capsys):
+    run, steps = disk.place / "run", []
+    if state == "half-way":
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(network("pytorch"), small(64), RECIPE, run=run, progress=False, on_step=interrupt)
+    disk.lock()
+    with pytest.raises(OSError) as caught:
+        go_on("pytorch", run, data=small(64), on_step=steps.append)
+    assert str(caught.value) == (
+        f"The run cannot be kept in {run} (Read-only file system). Choose a folder that can be written."
+    )
     assert steps == []
+    disk.unlock()
+    assert go_on("pytorch", run, data=small(64))["epoch"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "place", ["file", pytest.param("/proc", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux"))]
+)
+def test_a_place_where_no_folder_can_be_is_an_error_before_the_training(tmp_path, place):
+    (tmp_path / "file").write_text("no folder")
+    run, steps = tmp_path / place / "run", []
+    with pytest.raises(OSError, match=f"The run cannot be kept in {run} .* Choose a folder that can be written"):
+        training.fit(network("pytorch"), small(64), RECIPE, run=run, progress=False, on_step=steps.append)
+    assert steps == []
+
+
+def test_a_folder_that_becomes_read_only_keeps_its_last_state(disk, capsys):
+    """As a disk does on which the system found an error, or a share that is taken away."""
+    whole = training.fit(network("pytorch"), small(200), RECIPE, progress=False)
+    run, net, data = disk.place / "run", network("pytorch"), small(200)
+
+    def lock(session):
+        if session.step == 10:
+            disk.lock()
+
+    with pytest.raises(OSError, match=r"The training is finished, but its weights could not be written .*Read-only"):
+        training.fit(net, data, RECIPE, run=run, save_steps=4, progress=False, on_step=lock)
+    said = capsys.readouterr().err
+    assert "at step 12 (Read-only file system). The training goes on, and what was saved before is still there" in said
+    assert training.evaluate(net, data.normalized(data.test), data.test.labels)[1] > 0.1  # the network has learned
+    disk.unlock()
+    assert without_seconds(go_on("pytorch", run)) == without_seconds(whole)
+    assert f"Going on from step 8 of 21, saved in {run}" in capsys.readouterr().err
+    assert (run / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(("locked", "kept"), [(1, ""), (6, " What was saved before is still there; go on by")])
+def test_stopping_does_not_claim_what_was_not_saved(disk, capsys, locked, kept):
+    def stop(session):
+        if session.step == locked:
+            disk.lock()
+        if session.step == 6:
+            interrupt(session)
+
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(
+            network("pytorch"), small(200), RECIPE, run=disk.place / "run", save_steps=4, progress=False, on_step=stop
+        )
+    said = capsys.readouterr().err.splitlines()
+    assert "Nothing could be saved in" in said[-2]
+    assert said[-1].startswith(f"Stopped after step 6 of 21.{kept}")
+    assert "is saved in" not in said[-1]
 
 
 # Divergence -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Data: real, and read as published."""
+"""What `load_dataset` gives: real digits, files as published, and an explanation of what is not there."""
 
 from resnet_lessons import datasets
 

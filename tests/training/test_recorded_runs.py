@@ -1,0 +1,47 @@
+"""The recorded trainings reach what the course promises, by the recipes that the course has now."""
+
+from dataclasses import replace
+
+from resnet_lessons import resnet_config, training
+from resnet_lessons.frameworks import FRAMEWORKS
+
+import numpy as np
+import pytest
+
+AIMS = {"digits": 0.985, "fashion_mnist": 0.925, "cifar10": 0.9125}  # cifar10: 1512.03385, Table 6, ResNet-20
+RECIPES = {"digits": "digits", "fashion_mnist": "fashion", "cifar10": "fast-cifar"}
+SIZES = {"digits": (1437, 360), "fashion_mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
+EVERY = [(data, framework) for data in AIMS for framework in FRAMEWORKS]
+
+
+@pytest.mark.parametrize(("data", "framework"), EVERY)
+def test_the_mean_over_the_seeds_reaches_the_aim(data, framework):
+    runs = training.recorded(f"{data}_{framework}")["runs"]
+    assert [run["seed"] for run in runs] == list(range(len(runs)))
+    assert np.mean([run["history"]["test_accuracy"][-1] for run in runs]) >= AIMS[data]
+
+
+@pytest.mark.parametrize(("data", "framework"), EVERY)
+def test_a_record_was_made_by_the_recipe_of_that_name_on_the_whole_data(data, framework):
+    made_by = training.recorded(f"{data}_{framework}")["made_by"]
+    recipe = training.RECIPES[RECIPES[data]]
+    assert training.Recipe.from_dict(made_by["recipe"]) == replace(recipe, seed=0)
+    assert f"resnet-lessons train --data {data} --depth 20 --recipe {RECIPES[data]}" in made_by["each_run"]
+    assert (made_by["data"]["train"], made_by["data"]["test"]) == SIZES[data]
+    channels = 3 if data == "cifar10" else 1
+    assert made_by["network"] == resnet_config(20, family="cifar", in_channels=channels).to_dict()
+    assert made_by["environment"]["processor"]
+    assert made_by["environment"]["threads"] >= 1
+
+
+@pytest.mark.parametrize(("data", "framework"), EVERY)
+def test_a_recorded_history_is_whole(data, framework):
+    record = training.recorded(f"{data}_{framework}")
+    for run in record["runs"]:
+        history = run["history"]
+        epochs = record["made_by"]["recipe"]["epochs"]
+        assert history["epoch"] == list(range(1, epochs + 1))
+        assert len({len(values) for values in history.values()}) == 1
+        assert history["seconds"] == sorted(history["seconds"])
+        right = np.array(history["test_accuracy"]) * SIZES[data][1]
+        assert np.allclose(right, right.round(), atol=0.1), "accuracies are whole numbers of test images"
