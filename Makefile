@@ -14,13 +14,14 @@ endif
 # A Python that was asked for by name must be the environment's; otherwise an existing environment is kept.
 THIS_PYTHON = $(if $(filter file,$(origin PYTHON)),,--this-python)
 
-.PHONY: help environment lab test stress lint chapters format lock clean
+.PHONY: help environment lab test stress lint chapters exercises format lock clean
 
 help:
 	@echo "make lab       open the course in JupyterLab   ROUTE=both|pytorch|tensorflow  PORT=8888  LAB_ARGS=..."
 	@echo "make test      check everything: lint, types, tests, notebooks   TEST_ARGS=...  JOBS=$(JOBS)"
 	@echo "make stress    kill trainings at random moments and resume them   KILLS=$(KILLS)"
 	@echo "make chapters  run the chapters and save their outputs   ONLY=01_basic_block"
+	@echo "make exercises make exercises/ from solutions/, with nbgrader"
 	@echo "make format    format the code, notebooks included"
 	@echo "make lock      raise the packages and write requirements.txt"
 	@echo "make clean     remove the environment and caches; never work/"
@@ -47,6 +48,9 @@ lint: environment
 
 chapters: environment
 	@$(VENV_PYTHON) tools/run_chapters.py $(ONLY)
+
+exercises: environment
+	@$(VENV_PYTHON) tools/exercises.py
 
 format: environment
 	@$(VENV_PYTHON) -m ruff check --fix

@@ -16,6 +16,7 @@ __all__ = ["__version__", "resnet_config", "trace"]
 _FROM_ARCHITECTURE = ("resnet_config", "trace")
 _MODULES = (
     "architecture",
+    "checks",
     "datasets",
     "figures",
     "labs",

@@ -68,6 +68,15 @@ Shortcut = Annotated[
 Width = Annotated[
     int | None, typer.Option(metavar="N", help="Channels of the first stage. Default: 64 (ImageNet), 16 (CIFAR).")
 ]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch the images from the hub if they are not on this computer.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(metavar="N", help="Height and width, in pixels, of photographs. Default: 224.")
+]
+OnBadImage = Annotated[
+    str | None, typer.Option(metavar="raise|skip", help="Stop at an image that cannot be read, or leave it out.")
+]
 Framework = Annotated[str, typer.Option("--framework", metavar="pytorch|tensorflow", help="Which twin.")]
 
 
@@ -215,6 +224,9 @@ def summary(
 @app.command()
 def train(
     data: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The images. Default: digits.")] = None,
+    download: Download = False,
+    image_size: ImageSize = None,
+    on_bad_image: OnBadImage = None,
     framework: Annotated[
         str | None, typer.Option(metavar="pytorch|tensorflow", help="Which twin. Default: pytorch.")
     ] = None,
@@ -257,9 +269,9 @@ def train(
     asked = {
         "data": data, "framework": framework, "depth": depth, "version": version, "family": family, "shortcut": shortcut,
         "width": width, "recipe": recipe, "epochs": epochs, "batch_size": batch_size, "rate": rate,
-        "precision": precision, "seed": seed,
+        "precision": precision, "seed": seed, "image_size": image_size, "on_bad_image": on_bad_image,
     }  # fmt: skip
-    commands.train(asked, run, resume, save_minutes)
+    commands.train(asked, run, resume, save_minutes, download)
 
 
 @app.command()
@@ -270,6 +282,9 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="The images. Default: what a run was trained on, or digits.")
     ] = None,
+    download: Download = False,
+    image_size: ImageSize = None,
+    on_bad_image: OnBadImage = None,
     framework: Framework = "pytorch",
     version: Annotated[
         str | None, typer.Option(metavar="v1|v1.5|v2", help="Where the weights cannot tell: v1 or v1.5.")
@@ -287,20 +302,26 @@ def evaluate(
     """
     from resnet_lessons.training import commands
 
-    commands.evaluate(weights, data, framework, version, normalization)
+    reading = {"image_size": image_size, "on_bad_image": on_bad_image}
+    commands.evaluate(weights, data, framework, version, normalization, download=download, reading=reading)
 
 
 @app.command()
 def predict(
     pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     weights: Annotated[
-        Path | None, typer.Option(metavar="WEIGHTS", help="A run's folder or its weights. Default: the newest run.")
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="A run's folder or its weights. Default: the course's own, for CIFAR-10's ten classes.",
+        ),
     ] = None,
     framework: Framework = "pytorch",
 ) -> None:
     """Name what is in pictures.
 
-    Shows the five likeliest classes of each, as bars.
+    Shows the five likeliest classes of each, as bars. Without other weights they are airplane, automobile, bird, cat, deer,
+    dog, frog, horse, ship and truck.
     """
     from resnet_lessons.training import commands
 
@@ -326,6 +347,66 @@ def compare(
     from resnet_lessons.training import commands
 
     commands.compare(paths, output)
+
+
+data_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+@data_app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
+    """List datasets; fetch one, or check it.
+
+    Without a further command: those that have a name, and which of them are on this computer.
+    """
+    if context.invoked_subcommand is None:
+        from resnet_lessons import data_commands
+
+        data_commands.show()
+
+
+@data_app.command("get")
+def get_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the list, or tfds:NAME of TensorFlow Datasets.")],
+) -> None:
+    """Fetch a dataset, unless it is on this computer."""
+    from resnet_lessons import data_commands
+
+    data_commands.get(name)
+
+
+@data_app.command("check")
+def check_data(
+    name: Annotated[str, typer.Argument(metavar="NAME|PATH", help="What --data takes.")],
+    image_size: ImageSize = None,
+) -> None:
+    """Read every image of a dataset.
+
+    Shows counts, classes and sizes, and every image and label that is faulty. The exit status is 1 if something is.
+    """
+    from resnet_lessons import data_commands
+
+    if not data_commands.check_all(name, image_size):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    notebook: Annotated[
+        Path, typer.Argument(metavar="NOTEBOOK", help="Your copy of an exercise: work/exercises/…/exercise.ipynb.")
+    ],
+    seconds: Annotated[
+        float, typer.Option(metavar="N", min=1, help="How long a cell may run before it is given up.")
+    ] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check all tasks of an exercise.
+
+    The notebook runs in a process of its own. The exit status is 1 unless all tasks are right.
+    """
+    from resnet_lessons.checks import notebook_table
+
+    raise typer.Exit(notebook_table.show(notebook, seconds, as_json))
 
 
 def _tell(report: Report) -> None:
@@ -383,7 +464,10 @@ def _sentence(error: ValueError | OSError | FloatingPointError) -> str:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}"
     # The package speaks of Python's arguments, the command line of its options.
-    return re.sub(r'\b(family|version)="([^"]*)"', r"--\1 \2", str(error))
+    said = re.sub(r'\b(family|version)="([^"]*)"', r"--\1 \2", str(error))
+    said = re.sub(r'\bon_bad_image="skip"', "--on-bad-image skip", said).replace("give image_size", "give --image-size")
+    said = re.sub(r"(stream\b.*?)load_dataset\('[^']*', download=True\)", r"\1--download", said)
+    return re.sub(r"load_dataset\('([^']*)', download=True\)", r"`resnet-lessons data get \1`", said)
 
 
 def _fail(message: str) -> int:

@@ -1,0 +1,112 @@
+"""The blocks that exercises ask for, each with the places where people go wrong (`wiring.Reference`).
+
+Sources: He et al. 2015, arXiv 1512.03385, figure 2 and section 3.4 for the basic block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from .wiring import Reference
+
+
+@dataclass(frozen=True)
+class BasicWiring:
+    """A v1 basic block; every default is right."""
+
+    order: str = "v1"  # "v2": BN and ReLU in front of each convolution
+    first_bn: str = "after conv"  # "missing", "after relu"
+    second_bn: str = "after conv"  # "missing", "after addition"
+    one_bn_for_both: bool = False
+    statistics: str = ""  # "batch", "running": whichever mode the block is in
+    input_relu: bool = False
+    middle_relu: bool = True
+    branch_relu: bool = False
+    shortcut_relu: bool = False
+    last_relu: bool = True
+    shortcut_from: str = "the input"  # "conv1", "bn1", "relu1", "the branch"
+    shortcut_gradient: bool = True
+    merge: str = "add"  # "none", "concatenate", "multiply"
+    factor: float = 1.0
+
+
+def basic_block(channels: int = 6) -> Reference:
+    """A basic block that keeps its shape, with the input as its shortcut."""
+    conv, bn = ("conv", (channels, channels, 3, 3)), ("bn", (channels,))
+    layers = {"conv1": conv, "bn1": bn, "conv2": conv, "bn2": bn}
+    return Reference(
+        layers, lambda on, x, w: _basic(on, x, w, on.conv, "conv{}", "bn{}"), BasicWiring(), (channels, 5, 7)
+    )
+
+
+def residual_mlp(width: int = 6, blocks: int = 3) -> Reference:
+    """A chain of residual blocks with dense layers in place of convolutions; inputs are (B, width)."""
+    names = [f"block{number}." for number in range(blocks)]
+    layers: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name in names:
+        layers |= {f"{name}dense{k}": ("dense", (width, width)) for k in (1, 2)}
+        layers |= {f"{name}bn{k}": ("bn", (width,)) for k in (1, 2)}
+
+    def body(on: Any, x: Any, w: MlpWiring) -> Any:
+        chain = [names[0]] * blocks if w.one_block_repeated else names
+        return reduce(lambda value, name: _basic(on, value, w, on.dense, f"{name}dense{{}}", f"{name}bn{{}}"), chain, x)
+
+    return Reference(layers, body, MlpWiring(), (width,))
+
+
+@dataclass(frozen=True)
+class MlpWiring(BasicWiring):
+    """The same for every block of a residual MLP."""
+
+    one_block_repeated: bool = False
+
+
+def _basic(on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: str, norm: str) -> Any:
+    """A basic block of convolutions or dense layers; `layer` and `norm` are the layers' names with {} for 1 and 2."""
+    first, second = (layer.format(k) for k in (1, 2))
+
+    def bn(k: int, value: Any) -> Any:
+        return on.bn(norm.format(1 if w.one_bn_for_both else k), value, statistics=w.statistics)
+
+    if w.order == "v2":
+        out = weigh(first, on.relu(bn(1, x)))
+        out = weigh(second, on.relu(bn(2, out)))
+        return on.add(x, out)
+
+    # The branch
+    if w.input_relu:
+        x = on.relu(x)
+    at = {"the input": x}
+    out = at["conv1"] = weigh(first, x)
+    if w.first_bn == "after conv":
+        out = bn(1, out)
+    at["bn1"] = out
+    if w.middle_relu:
+        out = on.relu(out)
+    at["relu1"] = out
+    if w.first_bn == "after relu":
+        out = bn(1, out)
+    out = weigh(second, out)
+    if w.second_bn == "after conv":
+        out = bn(2, out)
+    if w.branch_relu:
+        out = on.relu(out)
+
+    # The shortcut
+    carried = at.get(w.shortcut_from, out)
+    if w.shortcut_relu:
+        carried = on.relu(carried)
+    if not w.shortcut_gradient:
+        carried = on.detach(carried)
+
+    # The two together
+    merge = {"add": on.add, "concatenate": on.concatenate, "multiply": on.multiply, "none": lambda _, branch: branch}
+    out = merge[w.merge](carried, out)
+    if w.factor != 1:
+        out = on.scale(out, w.factor)
+    if w.second_bn == "after addition":
+        out = bn(2, out)
+    return on.relu(out) if w.last_relu else out

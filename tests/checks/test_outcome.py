@@ -1,0 +1,109 @@
+"""An outcome shows what was observed, keeps names for whoever asks, and never gives the answer away."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+from resnet_lessons import progress
+from resnet_lessons.checks import Mistake, chapter_01
+from tests.checks import answers
+
+import pytest
+
+ex = chapter_01
+CATALOGUE = {m.key: m for task in (ex.basic_block, ex.residual_mlp) for m in task.catalogue}
+NO_ADDITION = answers.make("pytorch", answers.WRONG["no_addition"][0][0])
+
+
+class Visible(HTMLParser):
+    """The text outside of closed <details>; fails on tags that do not close."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text = [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "details" not in self.open or "summary" in self.open:
+            self.text += data
+
+
+def seen(outcome) -> str:
+    parser = Visible()
+    parser.feed(outcome._repr_html_())
+    parser.close()
+    assert not parser.open
+    return parser.text
+
+
+@pytest.mark.parametrize("mistake", sorted(answers.WRONG))
+def test_the_name_of_a_mistake_is_opened_on_request(mistake):
+    body, layers = answers.WRONG[mistake][0]
+    outcome = ex.basic_block.check(answers.make("pytorch", body, **layers))
+    for text in (seen(outcome), repr(outcome)):
+        assert outcome.observed[0] in text
+        assert CATALOGUE[mistake].title not in text
+    assert CATALOGUE[mistake].title in outcome.explain()
+    assert CATALOGUE[mistake].title[1:] in outcome._repr_html_()
+    assert str(CATALOGUE[mistake].section) in outcome.explain()
+
+
+def test_what_is_observed_has_a_place_and_numbers():
+    first = ex.basic_block.check(NO_ADDITION).observed[0]
+    assert re.search(r"first at image \d+, channel \d+, row \d+, column \d+: yours is -?\d+\.\d{4}", first)
+
+
+def test_shapes_are_told_in_the_order_of_the_learner_s_framework():
+    body = answers.WRONG["concatenation"][0][0]
+    assert "(3, 12, 5, 7)" in ex.basic_block.check(answers.make("pytorch", body)).observed[0]
+    assert "(3, 5, 7, 12)" in ex.basic_block.check(answers.make("tensorflow", body)).observed[0]
+
+
+def test_an_outcome_has_a_text_form_and_can_be_written_as_json():
+    outcome = ex.basic_block.check(NO_ADDITION)
+    assert set(outcome._repr_mimebundle_()) == {"text/plain", "text/html"}
+    assert json.loads(json.dumps(outcome.to_dict()))["mistakes"] == ["no_addition"]
+    assert ex.basic_block.check(None).explain() == "There is no mistake to name."
+
+
+def test_what_a_learner_wrote_cannot_break_the_page():
+    outcome = ex.basic_block.check(lambda channels: (_ for _ in ()).throw(ValueError("<script>alert(1)</script>")))
+    assert "<script>" not in outcome._repr_html_()
+
+
+def test_a_check_is_noted_in_the_progress():
+    ex.basic_block.check(NO_ADDITION)
+    last = progress.read()[-1]
+    assert (last.chapter, last.key) == ("01_basic_block", "exercise-basic_block")
+    assert last.value["mistakes"] == ["no_addition"]
+
+
+def test_explanations_hold_no_code_that_is_the_answer():
+    for mistake in CATALOGUE.values():
+        text = mistake.explanation + mistake.why
+        assert not re.search(r"relu\(.*\+.*\)|bias=False|use_bias=False|padding=1", text), mistake.key
+
+
+def test_every_mistake_says_what_it_is_why_it_matters_and_where_it_was_seen():
+    for mistake in CATALOGUE.values():
+        assert min(map(len, (mistake.title, mistake.explanation, mistake.why, mistake.seen))) > 5
+        assert mistake.title[0].islower() or mistake.title.startswith("BN"), mistake.title
+
+
+def test_a_mistake_needs_one_way_to_be_recognised():
+    with pytest.raises(ValueError, match="give one of the two"):
+        Mistake("key", "title", "what", "why", ex.BUILD)
+
+
+def test_layers_have_the_learner_s_names_in_both_frameworks():
+    body = answers.WRONG["no_middle_relu"][0][0]
+    for framework in ("pytorch", "tensorflow"):
+        assert (
+            "Up to your bn1 all agrees; your conv2 is the first"
+            in ex.basic_block.check(answers.make(framework, body)).observed[-1]
+        )

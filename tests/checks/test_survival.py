@@ -1,0 +1,283 @@
+"""A check survives what a learner may hand in, puts everything back, and says what it saw."""
+
+import builtins
+import contextlib
+import random
+import sys
+import threading
+import time
+import warnings
+
+from resnet_lessons.checks import NotRightError, chapter_01, guard
+from tests.checks import answers
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ex = chapter_01
+Right = answers.make("pytorch", answers.right)
+
+
+def doing(what):
+    """A right block that does something first, each time it is run."""
+
+    class Answer(Right):
+        def forward(self, x):
+            what(x)
+            return super().forward(x)
+
+    return Answer
+
+
+def raising(error):
+    def what(_):
+        raise error
+
+    return doing(what)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        MemoryError(),
+        RecursionError("deep"),
+        GeneratorExit(),
+        Exception(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_an_answer_raises_is_reported(error):
+    outcome = ex.basic_block.check(raising(error))
+    assert outcome.status == "not yet"
+    assert type(error).__name__ in outcome.observed[0]
+
+
+def test_an_error_names_the_last_layer_that_ran():
+    class Answer(Right):
+        def forward(self, x):
+            return self.bn1(self.conv1(x)) + x[:, :, 1:]
+
+    seen = ex.basic_block.check(Answer).observed[0]
+    assert "bn1" in seen
+    assert "(3, 6, 5, 7)" in seen
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, ..., "", nn.Module, lambda channels: None, answers.make("pytorch", lambda b, x: None)],
+    ids=["None", "...", "empty", "no forward", "function without return", "forward without return"],
+)
+def test_what_was_left_empty_is_not_attempted(answer):
+    assert ex.basic_block.check(answer).status == "not attempted"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [5, "a string", [1, 2], {}, object(), int, len, np.zeros(3), torch.zeros(1, 6, 5, 7), lambda a, b, c, d: None],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_what_is_no_block_is_refused_with_a_reason(answer):
+    outcome = ex.basic_block.check(answer)
+    assert outcome.status == "not yet"
+    assert outcome.observed[0]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [5, "text", [torch.zeros(1)], (torch.zeros(1), 2), np.zeros((3, 6, 5, 7)), {}],
+    ids=lambda r: type(r).__name__,
+)
+def test_a_result_that_is_no_tensor_is_refused(result):
+    outcome = ex.basic_block.check(answers.make("pytorch", lambda b, x: result))
+    assert outcome.status == "not yet"
+    assert type(result).__name__ in outcome.observed[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda b, x: answers.right(b, x) * float("nan"),
+        lambda b, x: answers.right(b, x) / 0,
+        lambda b, x: answers.right(b, x).sum(),
+        lambda b, x: answers.right(b, x)[:, :3],
+        lambda b, x: answers.right(b, x).to(torch.int64),
+        lambda b, x: answers.right(b, x).detach(),
+        lambda b, x: torch.zeros_like(x),
+        lambda b, x: x,
+        lambda b, x: torch.rand_like(x),
+    ],
+    ids=["NaN", "inf", "scalar", "half", "integers", "detached", "zeros", "x", "random"],
+)
+def test_wrong_values_and_shapes_are_refused(body):
+    outcome = ex.basic_block.check(answers.make("pytorch", body))
+    assert outcome.status == "not yet"
+    assert outcome.observed[0]
+
+
+def loop(_=None):
+    while True:
+        pass
+
+
+def stubborn_loop(_=None):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("where", ["main thread", "another thread"])
+@pytest.mark.parametrize("endless", [loop, stubborn_loop])
+def test_an_endless_loop_is_stopped(endless, where, monkeypatch):
+    monkeypatch.setattr(guard, "SECONDS", 0.5)
+    outcomes = []
+
+    def check():
+        outcomes.append(ex.basic_block.check(doing(endless)))
+
+    if where == "main thread":
+        check()
+    else:
+        thread = threading.Thread(target=check)
+        thread.start()
+        thread.join(20)
+    assert outcomes[0].status == "not yet"
+    assert "never ends" in outcomes[0].observed[0]
+
+
+def test_a_loop_in_a_constructor_is_stopped(monkeypatch):
+    monkeypatch.setattr(guard, "SECONDS", 0.3)
+    assert "never ends" in ex.basic_block.check(lambda channels: loop()).observed[0]
+
+
+def test_after_a_time_limit_nothing_rings_any_more(monkeypatch):
+    monkeypatch.setattr(guard, "SECONDS", 0.2)
+    assert ex.basic_block.check(Right).status in ("right", "not yet")
+    time.sleep(0.8)
+
+
+def test_seeds_and_settings_are_put_back():
+    def spoil(_):
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        torch.manual_seed(0)
+        torch.set_default_dtype(torch.float16)
+        torch.set_grad_enabled(False)
+
+    def states():
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+    before = states()
+    ex.basic_block.check(doing(spoil))
+    assert states() == before
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
+
+
+def test_keras_settings_are_put_back():
+    import keras
+    import tensorflow as tf
+
+    class Seeding(answers.make("tensorflow", answers.right)):
+        def call(self, x):
+            keras.utils.set_random_seed(5)
+            return super().call(x)
+
+    def settings():
+        return keras.config.floatx(), keras.config.dtype_policy().name, random.getstate()
+
+    tf.random.set_seed(1)
+    drawn = tf.random.normal((3,)).numpy().tolist(), tf.random.normal((3,)).numpy().tolist()
+    tf.random.set_seed(1)
+    first, before = tf.random.normal((3,)).numpy().tolist(), settings()
+    assert ex.basic_block.check(Seeding).right
+    assert settings() == before
+    assert (first, tf.random.normal((3,)).numpy().tolist()) == drawn
+
+
+def test_patched_functions_neither_help_nor_stay():
+    def cheat(_):
+        np.abs = np.isfinite = np.allclose = lambda *a, **k: True
+        F.relu = torch.relu = lambda x: x
+        builtins.abs = lambda x: 0
+        chapter_01.basic_block.__class__.check = lambda *a: "right"
+        sys.modules["resnet_lessons.checks.diagnose"].close = lambda *a: True
+
+    originals = np.abs, F.relu, torch.relu, abs, sys.modules["resnet_lessons.checks.diagnose"].close
+
+    class Wrong(answers.make("pytorch", answers.WRONG["no_addition"][0][0])):
+        def forward(self, x):
+            cheat(x)
+            return super().forward(x)
+
+    assert ex.basic_block.check(Wrong).status == "not yet"
+    assert originals == (np.abs, F.relu, torch.relu, abs, sys.modules["resnet_lessons.checks.diagnose"].close)
+
+
+def test_a_block_that_was_made_before_keeps_its_weights():
+    block = Right(6)
+    before = {name: tensor.clone() for name, tensor in block.state_dict().items() if "num_batches" not in name}
+    assert ex.basic_block.check(block).right
+    assert all(torch.equal(tensor, block.state_dict()[name]) for name, tensor in before.items())
+    assert block.training
+    assert block.conv1.weight.grad is None
+
+
+def test_prints_and_warnings_of_an_answer_do_not_show(capfd):
+    def speak(_):
+        print("hello")
+        print("oh", file=sys.stderr)
+        warnings.warn("careful", stacklevel=2)
+
+    assert ex.basic_block.check(doing(speak)).right
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_an_answer_that_changes_its_input_does_not_change_the_verdict_on_others():
+    ex.basic_block.check(answers.torch_only()["edits_its_input"])
+    assert ex.basic_block.check(Right).right
+
+
+def test_classes_without_a_body_are_not_attempted():
+    from keras import layers
+
+    for ancestor in (nn.Module, layers.Layer):
+        assert ex.basic_block.check(type("MyBlock", (ancestor,), {})).status == "not attempted"
+
+
+def test_graded_raises_unless_right_and_writes_nothing(capfd):
+    ex.basic_block.graded({"MyBlock": Right})
+    ex.basic_block.graded({"MyBlock": None, "MyKerasBlock": answers.make("tensorflow", answers.right)})
+    for wrong in ({}, {"MyBlock": None}, {"MyBlock": 5}, {"MyBlock": raising(SystemExit())}):
+        with pytest.raises(NotRightError):
+            ex.basic_block.graded(wrong)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize("value", [None, 5, "18560", [18560], {}, True, float("nan"), object(), lambda: 1, 1 << 5000])
+def test_a_number_task_takes_anything(value):
+    assert ex.count.check(value).status in ("not yet", "not attempted")
+
+
+@pytest.mark.parametrize("value", [18560, 18560.0, np.int64(18560), {"parameters": 18560}])
+def test_a_right_number_is_right_in_any_type(value):
+    assert ex.count.check(value).right
+
+
+def test_miscounts_are_named():
+    assert {m.key for m in ex.count.check(18560 + 64).mistakes} == {"counted_biases"}
+    wrong = {"input not negative": "0", "input with negative values": "x", "no shortcut": "0"}
+    assert {m.key for m in ex.predict.check(wrong).mistakes} == {"silent_is_zero", "forgot_last_relu"}
+
+
+def test_an_answer_comes_quickly():
+    started = time.process_time()
+    ex.basic_block.check(answers.make("pytorch", lambda b, x: F.gelu(answers.right(b, x))))
+    assert time.process_time() - started < 2
