@@ -165,6 +165,14 @@ def test_the_command_for_8192_images_is_the_scaled_recipe() -> None:
     assert recipe == RECIPES["imagenet"].scaled(8192)
 
 
+def test_what_the_commands_for_imagenet_would_read_of_a_stream() -> None:
+    for servers in (1, 32):
+        processes = servers * 8
+        assert 294 % processes
+        assert says(f"{processes} · 150 GB")
+    assert says(f"the latter {256 * 150 / 1000:.0f} TB")
+
+
 def test_who_reads_which_files_of_a_stream() -> None:
     """Of 294 files: their own where the processes divide them, otherwise all."""
     read: list[int] = []
@@ -253,8 +261,9 @@ def test_the_snippet_in_python_uses_what_there_is() -> None:
 def test_links_and_files_exist() -> None:
     prose = FENCE.sub("", TEXT)
     addresses = [a for a in re.findall(r"\]\(([^)\s]+)\)", prose) if not a.startswith("https://")]
-    assert len(addresses) == 4
-    assert all((PAGE.parent / address).is_file() for address in addresses)
+    assert len(addresses) == 5
+    headings = {f"#{slug(heading)}" for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
+    assert all(address in headings or (PAGE.parent / address).is_file() for address in addresses)
     assert all((ROOT / path).is_file() for path in re.findall(r"`(benchmarks/[\w.]+)`", prose))
     chapter = (ROOT / "chapters" / "07_further.ipynb").read_text(encoding="utf-8")
     assert "(../docs/scale.md)" in chapter

@@ -109,16 +109,17 @@ def recorded_trainings() -> Iterator[str]:
         minutes = [run["history"]["seconds"][-1] / 60 for run in record["runs"]]
         accuracy, time = Group("", {}, form=".2f"), Group("", {}, form=".1f", unit="")
         cells = (
-            made_by["data"],
+            made_by["data"]["name"],
             framework,
             str(made_by["recipe"]["epochs"]),
             unbroken(f"{accuracy.span(right)} ({accuracy.number(right)})"),
             unbroken(time.span(minutes)),
+            f"{made_by['environment']['cores']} cores of {made_by['environment']['processor']}",
             f"`{made_by['each_run']}`",
         )
         lines.append(f"| {' | '.join(cells)} |\n")
     if lines:
-        head = "| images | framework | epochs | test accuracy | minutes a run | command |\n|---|---|---|---|---|---|\n"
+        head = "| images | framework | epochs | test accuracy | minutes a run | on | command |\n|---|---|---|---|---|---|---|\n"
         yield f"{TAIL}\n{head}{''.join(lines)}"
 
 

@@ -8,15 +8,17 @@ RECALL = [
     Question(
         "recall-step",
         "One update:<pre>loss.backward()\noptimizer.step()\noptimizer.zero_grad()\nnet.eval()</pre>The next batch goes "
-        "through the same four lines. What is wrong with the training?",
+        "through the same four lines. (In Keras: a first batch with <code>training=True</code>, all others with "
+        "<code>training=False</code>.) What is wrong with the training?",
         {
-            "from the second batch on, BN uses its running statistics": "<code>net.eval()</code> stays in force until "
+            "BN uses running statistics from the second batch on": "<code>net.eval()</code> stays in force until "
             "<code>net.train()</code> is called. The weights still move, but no batch is normalised by itself any more.",
-            "gradients of two batches add up": "They would without <code>zero_grad()</code>. It stands behind the step, which "
-            "is as good as in front of the next <code>backward()</code>.",
-            "the weights stay as they are": "<code>eval()</code> stops no gradient; it changes what BN and dropout compute.",
+            "the gradients of two batches add up in each update": "They would without <code>zero_grad()</code>. It "
+            "stands behind the step, which is as good as in front of the next <code>backward()</code>.",
+            "the weights stay as they are after the first batch": "<code>eval()</code> stops no gradient; it changes what BN "
+            "and dropout compute.",
         },
-        "from the second batch on, BN uses its running statistics",
+        "BN uses running statistics from the second batch on",
         link="primer.ipynb",
         link_text="primer, section 2",
     ),
@@ -69,27 +71,29 @@ QUESTIONS: dict[str, Question | list[Question]] = {
         "BN aside (running statistics). Of 64 images one process gets 40, the other 24. Each computes the mean loss of its own "
         "images and its gradient, and the two gradients are averaged. The result is",
         {
-            "not the gradient of the 64 images": "Each of the 24 counts 1/48 instead of 1/64, each of the 40 only 1/80. The "
-            "mean must be weighted by the number of images.",
+            "a vector of another direction": "Each of the 24 counts 1/48 instead of 1/64, each of the 40 only 1/80. The mean "
+            "must be weighted by the number of images.",
             "the gradient of the 64 images": "So it is with 32 and 32. A mean of means is the mean only of equal parts.",
-            "right but for a factor": "The two shares get different factors, 64/80 and 64/48; no single rate undoes both.",
+            "that gradient times a factor": "The two shares get different factors, 64/80 and 64/48; no single rate undoes both.",
         },
-        "not the gradient of the 64 images",
+        "a vector of another direction",
     ),
     "checkpoint": Question(
         "checkpoint",
-        "A training of two epochs with momentum saves its weights, running statistics included, and the number of updates done. "
-        "It is killed within the second epoch. The resumed training goes on with the right learning rate. Its weights at the end "
-        "differ from those of an undisturbed one unless something else was saved. What?",
+        "A training with momentum, its rate on a schedule, saves its weights now and then, running statistics included. Order "
+        "and augmentation of the images are functions of seed, epoch and image number. It is killed within an epoch. What else "
+        "must have been saved, so that the resumed training ends with the same weights, bit for bit?",
         {
-            "momentum and the place in the epoch": "The momentum buffer is half of what the next update depends on; and without "
-            "the place, images of this epoch come twice and others not at all.",
-            "momentum": "The larger part. But which images come next? A resume at the beginning of an epoch would repeat some.",
-            "the place in the epoch": "Then the right images come next, and the first updates go in another direction: the "
-            "momentum of all earlier ones is lost.",
-            "nothing": "SGD without momentum, killed between two epochs, could do with that.",
+            "momentum and the number of updates done": "The next update depends on both: on the momentum buffer directly, and "
+            "the number of updates says which rate and which images come next.",
+            "momentum and the random generator's state": "Such a state must be saved where one is drawn from. Here nothing "
+            "draws: the order can be computed again. But the place in it must be known.",
+            "the number of updates done and the loss": "The right images come next, but the first updates go in another "
+            "direction: the momentum of all earlier ones is lost. Nothing depends on the loss.",
+            "nothing, if it resumes at an epoch's beginning": "Then some images of that epoch come twice, at other rates, and "
+            "the momentum is lost as well.",
         },
-        "momentum and the place in the epoch",
+        "momentum and the number of updates done",
     ),
     "forgotten": Question(
         "forgotten",
@@ -121,12 +125,13 @@ QUESTIONS: dict[str, Question | list[Question]] = {
         "The first gradient of the ResNet-8 again, measured against one process in <code>float64</code>. Which of these is "
         "farthest from it (the distance of all tensors together)?",
         {
-            "half the batch for each of two processes": "0.24 of its length. It is another function that is differentiated.",
-            "bfloat16 autocast": "0.08 of its length: two to three digits in every convolution, and ReLUs that flip.",
+            "two processes with half the batch each": "0.24 of its length. It is another function that is differentiated.",
+            "bfloat16 autocast (Keras: mixed_bfloat16)": "0.08 of its length: two to three digits in every "
+            "convolution, and ReLUs that flip.",
             "float32": "About a millionth: rounding in the seventh digit.",
-            "PyTorch's channels_last in float32": "The same function, summed in another order: about a millionth.",
+            "float32 with channels_last (PyTorch)": "The same function, summed in another order: about a millionth.",
         },
-        "half the batch for each of two processes",
+        "two processes with half the batch each",
     ),
     "epoch": Question(
         "epoch",

@@ -32,7 +32,7 @@ class TorchState:
         check_dtype(net, recipe)
         # Each process keeps its own running statistics; `agree` averages them, where DDP would take the first one's.
         apart = DistributedDataParallelKwargs(broadcast_buffers=False)
-        self.accelerator = Accelerator(cpu=several_on_cpu(), kwargs_handlers=[apart])
+        self.accelerator = Accelerator(cpu=on_the_processor(), kwargs_handlers=[apart])
         self.net, self.recipe = net, recipe
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         self.devices = self.world
@@ -158,9 +158,13 @@ class TorchState:
         self.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
-def several_on_cpu() -> bool:
-    """Whether torchrun started several processes on a machine without accelerator: Accelerate wants to be told."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.accelerator.is_available()
+def on_the_processor() -> bool:
+    """Whether Accelerate must be told to stay there.
+
+    It must where torchrun started several processes on a machine without accelerator, and on Macs: their GPU has no float64.
+    """
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return torch.backends.mps.is_available() or (several and not torch.accelerator.is_available())
 
 
 def decayed_and_not(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

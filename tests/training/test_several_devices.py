@@ -112,3 +112,15 @@ def test_a_batch_that_devices_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr(TorchState, "__init__", on_two)
     with pytest.raises(ValueError, match="batch_size is 33, for all 2 devices together; choose a multiple of 2"):
         training.fit(network("pytorch"), small(66), training.Recipe(batch_size=33), progress=False)
+
+
+def test_a_mac_trains_on_the_processor(monkeypatch):
+    """Its GPU has no float64, and Accelerate would take it."""
+    from resnet_lessons.training.torch_state import on_the_processor
+
+    import torch
+
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert not on_the_processor()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert on_the_processor()
