@@ -398,6 +398,7 @@ def check(
     seconds: Annotated[
         float, typer.Option(metavar="N", min=1, help="How long a cell may run before it is given up.")
     ] = 60,
+    explain: Annotated[bool, typer.Option("--explain", help="Name the mistakes, and say why they matter.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check all tasks of an exercise.
@@ -406,7 +407,7 @@ def check(
     """
     from resnet_lessons.checks import notebook_table
 
-    raise typer.Exit(notebook_table.show(notebook, seconds, as_json))
+    raise typer.Exit(notebook_table.show(notebook, seconds, as_json, explain))
 
 
 def _tell(report: Report) -> None:

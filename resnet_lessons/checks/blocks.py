@@ -6,7 +6,7 @@ Sources: He et al. 2015, arXiv 1512.03385, figure 2 and section 3.4 for the basi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -19,7 +19,7 @@ class BasicWiring:
 
     order: str = "v1"  # "v2": BN and ReLU in front of each convolution
     first_bn: str = "after conv"  # "missing", "after relu"
-    second_bn: str = "after conv"  # "missing", "after addition"
+    second_bn: str = "after conv"  # "missing", "after relu", "after addition"
     one_bn_for_both: bool = False
     statistics: str = ""  # "batch", "running": whichever mode the block is in
     input_relu: bool = False
@@ -29,7 +29,8 @@ class BasicWiring:
     last_relu: bool = True
     shortcut_from: str = "the input"  # "conv1", "bn1", "relu1", "the branch"
     shortcut_gradient: bool = True
-    merge: str = "add"  # "none", "concatenate", "multiply"
+    projection: tuple[str, ...] = ()  # ("conv",), ("conv", "bn"): of the shortcut
+    merge: str = "add"  # "none", "multiply", "concatenate" and its variants
     factor: float = 1.0
 
 
@@ -37,8 +38,12 @@ def basic_block(channels: int = 6) -> Reference:
     """A basic block that keeps its shape, with the input as its shortcut."""
     conv, bn = ("conv", (channels, channels, 3, 3)), ("bn", (channels,))
     layers = {"conv1": conv, "bn1": bn, "conv2": conv, "bn2": bn}
+    wrong = {"projection_conv": ("conv", (channels, channels, 1, 1)), "projection_bn": bn}  # no right block has them
     return Reference(
-        layers, lambda on, x, w: _basic(on, x, w, on.conv, "conv{}", "bn{}"), BasicWiring(), (channels, 5, 7)
+        layers | wrong,
+        lambda on, x, w: wired_block(on, x, w, on.conv, "conv{}", "bn{}"),
+        BasicWiring(),
+        (channels, 5, 7),
     )
 
 
@@ -52,7 +57,15 @@ def residual_mlp(width: int = 6, blocks: int = 3) -> Reference:
 
     def body(on: Any, x: Any, w: MlpWiring) -> Any:
         chain = [names[0]] * blocks if w.one_block_repeated else names
-        return reduce(lambda value, name: _basic(on, value, w, on.dense, f"{name}dense{{}}", f"{name}bn{{}}"), chain, x)
+        each = replace(w, merge="none") if w.one_shortcut else w
+        out = reduce(
+            lambda value, name: wired_block(on, value, each, on.dense, f"{name}dense{{}}", f"{name}bn{{}}"),
+            chain[:-1],
+            x,
+        )
+        last = replace(each, last_relu=False) if w.one_shortcut else w
+        out = wired_block(on, out, last, on.dense, f"{chain[-1]}dense{{}}", f"{chain[-1]}bn{{}}")
+        return on.relu(on.add(x, out)) if w.one_shortcut else out
 
     return Reference(layers, body, MlpWiring(), (width,))
 
@@ -62,10 +75,17 @@ class MlpWiring(BasicWiring):
     """The same for every block of a residual MLP."""
 
     one_block_repeated: bool = False
+    one_shortcut: bool = False  # from the input of the chain to its end
 
 
-def _basic(on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: str, norm: str) -> Any:
-    """A basic block of convolutions or dense layers; `layer` and `norm` are the layers' names with {} for 1 and 2."""
+def wired_block(
+    on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: str, norm: str,
+    project: Callable[[Any], Any] | None = None,
+) -> Any:  # fmt: skip
+    """A basic block of convolutions or dense layers; `layer` and `norm` are the layers' names with {} for 1 and 2.
+
+    `project` brings the input into the branch's shape, where that is another.
+    """
     first, second = (layer.format(k) for k in (1, 2))
 
     def bn(k: int, value: Any) -> Any:
@@ -74,7 +94,7 @@ def _basic(on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: st
     if w.order == "v2":
         out = weigh(first, on.relu(bn(1, x)))
         out = weigh(second, on.relu(bn(2, out)))
-        return on.add(x, out)
+        return on.add(project(x) if project else x, out)
 
     # The branch
     if w.input_relu:
@@ -90,7 +110,9 @@ def _basic(on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: st
     if w.first_bn == "after relu":
         out = bn(1, out)
     out = weigh(second, out)
-    if w.second_bn == "after conv":
+    if w.second_bn == "after relu":
+        out = on.relu(out)
+    if w.second_bn in ("after conv", "after relu"):
         out = bn(2, out)
     if w.branch_relu:
         out = on.relu(out)
@@ -99,11 +121,25 @@ def _basic(on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: st
     carried = at.get(w.shortcut_from, out)
     if w.shortcut_relu:
         carried = on.relu(carried)
+    if project and w.merge != "none" and w.shortcut_from != "the branch":
+        carried = project(carried)
+    if "conv" in w.projection:
+        carried = on.conv("projection_conv", carried)
+    if "bn" in w.projection:
+        carried = on.bn("projection_bn", carried, statistics=w.statistics)
     if not w.shortcut_gradient:
         carried = on.detach(carried)
 
     # The two together
-    merge = {"add": on.add, "concatenate": on.concatenate, "multiply": on.multiply, "none": lambda _, branch: branch}
+    merge = {
+        "add": on.add,
+        "none": lambda _, branch: branch,
+        "multiply": on.multiply,
+        "concatenate": on.concatenate,
+        "concatenate, branch first": lambda x, branch: on.concatenate(branch, x),
+        "concatenate batches": lambda x, branch: on.concatenate(x, branch, axis=0),
+        "concatenate batches, branch first": lambda x, branch: on.concatenate(branch, x, axis=0),
+    }
     out = merge[w.merge](carried, out)
     if w.factor != 1:
         out = on.scale(out, w.factor)

@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 from . import structure
-from .basic_mistakes import BASIC, FOUR, PICTURE, WRONG
+from .basic_mistakes import BASIC, FOUR, PICTURE, PROJECTION, WRONG
 from .blocks import basic_block as basic_reference
 from .blocks import residual_mlp as mlp_reference
 from .mistakes import Mistake, Section
 from .task import BlockTask, Task, ValueTask
 
 CHAPTER = "01_basic_block"
-BLOCK = (*structure.LAYERS, *structure.CONVOLUTIONS, *BASIC)
+BLOCK = (*structure.LAYERS, *structure.CONVOLUTIONS, *BASIC, PROJECTION)
 BUILD = Section(CHAPTER, 3, "Build it")
 PROVE = Section(CHAPTER, 5, "Prove it")
 
@@ -81,6 +81,18 @@ _RUNNING = _miscount(
     "running statistics counted",
     "They are tensors, and no parameters: no gradient changes them.",
 )
+_HALF_OF_BN = _miscount(
+    "half_of_bn",
+    "half of BN's parameters are missing",
+    "Each of the two BN layers has two trainable numbers for every channel. (Biases of the convolutions come to the same "
+    "number. There are none.)",
+)
+_BN_BY_LAYER = _miscount(
+    "bn_by_layer",
+    "BN's parameters counted by layer",
+    "A BN has its γ and β for each channel, not once for all of them.",
+)
+_KERNEL_OF_3 = _miscount("kernel_of_3", "a 3×3 kernel taken for three weights", "It has three rows of three.")
 _NO_BN = _miscount("forgot_bn", "BN forgotten", "Each BN has a γ and a β for every channel.")
 _ONE_CONV = _miscount("counted_one_convolution", "one convolution counted", "The block has two of them.")
 _ONE_CHANNEL = _miscount(
@@ -110,6 +122,13 @@ count = ValueTask(
             _WEIGHTS + 2 * _BN: _RUNNING,
             _WEIGHTS: _NO_BN,
             (_WEIGHTS + _BN) // 2: _ONE_CONV,
+            _WEIGHTS // 2 + _BN: _ONE_CONV,
+            _WEIGHTS + _BN // 2: _HALF_OF_BN,
+            _WEIGHTS + 4: _BN_BY_LAYER,
+            _WEIGHTS // 3 + _BN: _KERNEL_OF_3,
+            _WEIGHTS + 2 * _BN + 2 * _C: (_BIAS, _RUNNING),
+            _WEIGHTS // 3: (_KERNEL_OF_3, _NO_BN),
+            _WEIGHTS // 2: (_ONE_CONV, _NO_BN),
             2 * 9 * _C + _BN: _ONE_CHANNEL,
         }
     },
@@ -135,7 +154,7 @@ _SILENT_IS_ZERO = _misconception(
 _BRANCH_REPEATS = _misconception(
     "branch_repeats_x",
     "a silent branch taken for an identity",
-    "With γ = β = 0 the last BN puts out zeros, and not its input: nothing is added to x.",
+    "With γ = β = 0 the last BN puts out zeros, and not its input: nothing of x comes through the branch.",
     "An identity in the branch would have to be learned by two convolutions; zeros are a matter of γ and β.",
 )
 predict = ValueTask(
@@ -150,11 +169,12 @@ predict = ValueTask(
         "relu(x) is x where x is not negative, and 0 elsewhere. Without the addition nothing of x would be left.",
     ),
     {"": "prediction"},
-    answers={"input not negative": "x", "input with negative values": "relu(x)", "no shortcut": "0"},
+    answers={"input not negative": {"x", "relu(x)"}, "input with negative values": "relu(x)", "no shortcut": "0"},
+    choices=("x", "relu(x)", "2x", "0"),
     wrong={
         "input not negative": {"0": _SILENT_IS_ZERO, "2x": _BRANCH_REPEATS},
-        "input with negative values": {"x": _FORGOT_LAST_RELU, "0": _SILENT_IS_ZERO},
-        "no shortcut": {"x": _SILENT_IS_ZERO, "relu(x)": _SILENT_IS_ZERO},
+        "input with negative values": {"x": _FORGOT_LAST_RELU, "0": _SILENT_IS_ZERO, "2x": _BRANCH_REPEATS},
+        "no shortcut": {"x": _BRANCH_REPEATS, "relu(x)": _BRANCH_REPEATS, "2x": _BRANCH_REPEATS},
     },
 )
 
@@ -165,6 +185,14 @@ _REPEATED = Mistake(
     "<code>[block] * 3</code> repeats a reference. A deeper network with shared weights is another model (a recurrent one).",
     BUILD,
     edits=[{"one_block_repeated": True}],
+)
+_ONE_SHORTCUT = Mistake(
+    "one_shortcut",
+    "one shortcut spans the whole chain",
+    "The input is added once, at the end of the last block. In between are plain blocks.",
+    "Each block should find it easy to change nothing. Here only all three together could.",
+    BUILD,
+    edits=[{"one_shortcut": True}],
 )
 residual_mlp = BlockTask(
     "residual_mlp",
@@ -182,7 +210,7 @@ residual_mlp = BlockTask(
     {"pytorch": "ResidualMLP", "tensorflow": "KerasResidualMLP"},
     reference=mlp_reference(),
     # A concatenation in a chain makes the next block's layers wider: seen as their shape, not by name.
-    catalogue=(*structure.LAYERS, *(m for m in BASIC if m.key != "concatenation"), _REPEATED),
+    catalogue=(*structure.LAYERS, *(m for m in BASIC if m.key != "concatenation"), _REPEATED, _ONE_SHORTCUT),
 )
 
-TASKS: tuple[Task, ...] = (two_lines, repair, count, basic_block, predict, residual_mlp)
+TASKS: tuple[Task, ...] = (two_lines, count, repair, basic_block, predict, residual_mlp)

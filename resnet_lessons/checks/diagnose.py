@@ -45,7 +45,7 @@ def diagnose(evidence: Evidence, reference: Reference, catalogue: Sequence[Mista
     seen = [(mistake, text) for mistake in catalogue if mistake.visible and (text := mistake.visible(evidence))]
     visible, observed = tuple(mistake for mistake, _ in seen), tuple(text for _, text in seen)
     if evidence.measured is None:
-        return Diagnosis((*observed, what_stopped_it(evidence)), visible)
+        return Diagnosis(tuple(dict.fromkeys((*observed, what_stopped_it(evidence)))), visible)
     if evidence.makes_layers:  # then what it computes is another thing in each run
         return Diagnosis(observed or ("Two runs computed different things.",), visible)
     explained = explain(evidence, evidence.measured, reference, [mistake for mistake in catalogue if mistake.edits])
@@ -64,6 +64,8 @@ def explain(
     Two ReLUs in a row are one, so different mistakes may come to the same. Where several sets of equal size reproduce a
     block, those that are in each of them are returned, since these are there for certain.
     """
+    if not np.isfinite(measured.outputs).all():  # no reference computes that
+        return None
     trace, started = measured.trace.without_dropped(), time.monotonic()
     known: dict[tuple[tuple[str, str], ...], Mapped] = {}
     found: list[tuple[Mistake, ...]] = []

@@ -59,6 +59,10 @@ class Evidence:
         The layers that ran, in order; all there is when it raised.
     unused, edits_input, makes_layers
         As in `uses.Network`.
+    takes_batch
+        Whether the answer could not be built with a number of channels, and computes if it is given a batch.
+    called_with
+        What the answer was called with, in words, where it is more than a number of channels.
     measured
         None if something was raised.
     """
@@ -72,6 +76,8 @@ class Evidence:
     unused: Sequence[str] = ()
     edits_input: bool = False
     makes_layers: bool = False
+    takes_batch: bool = False
+    called_with: str = ""
     measured: Measured | None = None
 
     @property
@@ -103,7 +109,10 @@ def gather(answer: Any, reference: Reference, framework: str = "") -> Evidence:
         # Code that makes tensors of its own in float32 is right, though it cannot compute in float64.
         again = _gather(answer, reference, framework, guard, precise=False)
         if again.error is None or found.stage == again.stage:
-            return again
+            found = again
+    if found.stage == BUILDING and isinstance(found.error, Exception) and inspect.isroutine(answer):
+        found.framework = found.framework or framework_of(answer)
+        found.takes_batch = bool(guard.run(lambda: _computes(answer, found.images, found.framework))[0])
     return found
 
 
@@ -165,6 +174,30 @@ def build(answer: Any, channels: int) -> Any:
             continue
         return answer(*arguments)
     return answer(channels)  # Python's own message says what is missing
+
+
+def _computes(function: Any, images: np.ndarray, framework: str) -> bool:
+    """Whether a function makes a tensor of a batch (and perhaps a number of channels), and is no maker of blocks."""
+    channels, module = (
+        images.shape[1],
+        sys.modules.get({"pytorch": "torch", "tensorflow": "tensorflow"}.get(framework, "")),
+    )
+    if module is None:
+        return False
+    _set_precision(False)
+    if framework == "tensorflow" and images.ndim == 4:
+        images = images.transpose(0, 2, 3, 1)
+    make, is_tensor = (
+        (module.tensor, module.is_tensor) if framework == "pytorch" else (module.constant, module.is_tensor)
+    )
+    batch = make(images, dtype=module.float32)
+    for arguments in ((batch,), (batch, channels), (batch, channels, 1), (batch, channels, channels)):
+        try:
+            inspect.signature(function).bind(*arguments)
+        except TypeError:
+            continue
+        return bool(is_tensor(function(*arguments)))
+    return False
 
 
 def _set_precision(precise: bool) -> None:

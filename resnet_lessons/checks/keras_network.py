@@ -14,10 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .uses import INPUT, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError
+from .uses import INPUT, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attribute_path
 
 _KINDS = {
     "kernel": "weight",
+    "depthwise_kernel": "weight",
     "gamma": "weight",
     "bias": "bias",
     "beta": "bias",
@@ -130,7 +131,7 @@ class KerasNetwork(Network):
                 for k, v in found.items()
             }
             names = [known.name for known in self.layers.values()]
-            name = attribute_of(self.net, layer) or layer.name
+            name = self._called(layer)
             name = name if name not in names else f"{name} ({len(names)})"
             shape = tuple(_torch_layout(np.empty(main.shape)).shape) if main is not None else ()
             self.layers[id(layer)] = Layer(name, kind, shape, tensors, {**_settings(layer), "variables": found})
@@ -143,7 +144,11 @@ class KerasNetwork(Network):
     def _look_for_unused(self, used: set[int]) -> None:
         flat = self.net._flatten_layers() if isinstance(self.net, keras.layers.Layer) else vars_of(self.net)
         known = [layer for layer in flat if isinstance(layer, keras.layers.Layer) and _kind(layer)]
-        self.unused = sorted(layer.name for layer in known if id(layer) not in used)
+        self.unused = sorted(self._called(layer) for layer in known if id(layer) not in used)
+
+    def _called(self, layer: Any) -> str:
+        """What the learner calls a layer: `conv1`, or `blocks[0].conv1`; Keras's name for it if it is no attribute."""
+        return attribute_path(self.net, lambda value: value is layer) or str(layer.name)
 
     def _input(self, images: np.ndarray) -> Any:
         dtype = next((v.dtype for v in self.shell.variables if "float" in v.dtype), keras.config.floatx())
@@ -153,18 +158,6 @@ class KerasNetwork(Network):
 def vars_of(value: Any) -> list[Any]:
     """The attributes of an object of a plain class; none for a function."""
     return list(getattr(value, "__dict__", {}).values())
-
-
-def attribute_of(owner: Any, layer: Any) -> str:
-    """What the learner calls a layer: `conv1`, or `convs[0]` in a list; "" if it is no attribute."""
-    for name, value in getattr(owner, "__dict__", {}).items():
-        if name.startswith("_"):  # Keras's own lists
-            continue
-        if value is layer:
-            return str(name)
-        if isinstance(value, (list, tuple)) and any(each is layer for each in value):
-            return f"{name}[{next(n for n, each in enumerate(value) if each is layer)}]"
-    return ""
 
 
 class _Shell(keras.layers.Layer):
@@ -210,8 +203,16 @@ def _kind(layer: Any) -> str:
 
 def _settings(layer: Any) -> dict[str, Any]:
     if _kind(layer) == "bn":
-        return {"eps": layer.epsilon, "momentum": 1 - layer.momentum}  # in PyTorch's convention
-    return {"stride": layer.strides, "padding": layer.padding} if _kind(layer) == "conv" else {}
+        axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+        return {"eps": layer.epsilon, "momentum": 1 - layer.momentum, "axis": axis}  # in PyTorch's convention
+    if _kind(layer) != "conv":
+        return {}
+    groups = getattr(layer, "groups", 0) if hasattr(layer, "kernel") else 0  # 0: by depth
+    return {"stride": layer.strides, "padding": layer.padding, "groups": groups, "axis": _channel_axis(layer)}
+
+
+def _channel_axis(layer: Any) -> int:
+    return 1 if layer.data_format == "channels_first" else -1
 
 
 def _upstream(start: Any, produced: dict[str, int]) -> frozenset[int]:
@@ -251,7 +252,7 @@ def _nchw_shape(shape: Any) -> tuple[int, ...]:
 
 def _tensor(value: Any) -> Any:
     if not tf.is_tensor(value):
-        raise WrongResultError("None" if value is None else f"a {type(value).__name__}")
+        raise WrongResultError(value, is_layer=isinstance(value, keras.layers.Layer))
     return value
 
 

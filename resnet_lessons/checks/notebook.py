@@ -106,8 +106,9 @@ def tasks_of(module: str) -> tuple[Task, ...]:
 def tell(module: str, key: str, namespace: Mapping[str, Any]) -> None:
     """Print the outcome of one task for the process that asked; runs in the notebook's kernel."""
     task = next(task for task in tasks_of(module) if task.key == key)
-    outcome = task.judge_namespace(namespace).to_dict()
-    sys.stdout.write(f"\n{_ANSWER}{json.dumps(outcome)}\n")
+    outcome = task.judge_namespace(namespace)
+    told = {**outcome.to_dict(), "explanation": outcome.explain() if outcome.mistakes else ""}
+    sys.stdout.write(f"\n{_ANSWER}{json.dumps(told)}\n")
 
 
 class _Run:
@@ -147,7 +148,8 @@ class _Run:
         self.execute = None
 
     def _ended(self, task: Task, why: str) -> dict[str, Any]:
-        return {**Outcome(task.key, NOT_YET, (f"{why[:1].upper()}{why[1:]}.",)).to_dict(), "title": task.title}
+        outcome = Outcome(task.key, NOT_YET, (f"{why[:1].upper()}{why[1:]}.",))
+        return {**outcome.to_dict(), "explanation": "", "title": task.title}
 
     def _ready(self) -> bool:
         """Whether there is a kernel in which all cells have run that can be run."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
+from . import guard
 from .align import mismatch, pairings
 from .diagnose import Mapped, close
-from .evidence import RUNNING, TRAINING, Evidence, Measured
+from .evidence import BUILDING, RUNNING, TRAINING, Evidence, Measured
 from .guard import OutOfTimeError
-from .uses import WrongResultError
+from .uses import NoBlockError, WrongResultError
 from .wiring import Facts, Numbers, Reference
 
 
@@ -18,11 +20,12 @@ def what_stopped_it(evidence: Evidence) -> str:
     """What a block raised, and when."""
     error = evidence.error
     if isinstance(error, OutOfTimeError):
-        return "Your code did not come to an end in time: look for a loop that never ends."
+        return f"Your code did not come to an end within {guard.SECONDS:g} seconds: look for a loop that never ends."
     if isinstance(error, WrongResultError):
-        return f"Your block returned {error}; it should return a tensor. Is there a `return`?"
-    name, text = type(error).__name__, " ".join(str(error).split())
-    said = f"{name}: {text[:300]}" if text else name
+        return f"Your block returned {error}; it should return a tensor."
+    if isinstance(error, NoBlockError):
+        return _sentence(str(error))
+    said = _said(error)
     if evidence.stage == TRAINING:
         return f"In {TRAINING} it raised {said}"
     if evidence.stage == RUNNING and evidence.partial:
@@ -30,7 +33,18 @@ def what_stopped_it(evidence: Evidence) -> str:
         if not last.out_shape:
             return f"Its layer {last.layer.name}, given {_shape(last.in_shape, evidence)}, raised {said}"
         return f"After its layer {last.layer.name} put out {_shape(last.out_shape, evidence)}, it raised {said}"
+    if evidence.stage == BUILDING:
+        given = evidence.called_with or f"the number of channels, {evidence.images.shape[1]}"
+        return f"Called with {given}, it raised {said}"
     return f"While {evidence.stage} it raised {said}"
+
+
+def _said(error: BaseException | None) -> str:
+    """An error's kind and message, without what the frameworks add for their own developers."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = re.sub(r"\{\{.*?\}\} | \[Op:\w+\].*|Hint: enable anomaly detection.*", "", text, flags=re.DOTALL)
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:300] + '…'}" if text else type(error).__name__
 
 
 def difference(evidence: Evidence, measured: Measured, reference: Reference) -> tuple[str, ...]:
@@ -39,7 +53,10 @@ def difference(evidence: Evidence, measured: Measured, reference: Reference) -> 
     pairs = next(pairings(trace, right), None)
     shape = _shape_difference(evidence, measured, reference)
     if shape or pairs is None:
-        return tuple(text for text in (shape, _sentence(mismatch(trace, right))) if text)
+        counted = mismatch(trace, right)
+        if counted and len(trace.uses) < len(measured.trace.uses):
+            counted = f"not counting what is dropped, {counted}"
+        return tuple(text for text in (shape, _sentence(counted)) if text)
     if not np.isfinite(measured.outputs).all():
         return (f"{_percent(~np.isfinite(measured.outputs))} of the outputs are NaN or infinite.",)
     mapped = Mapped(evidence, measured, pairs)

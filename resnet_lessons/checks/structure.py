@@ -6,10 +6,13 @@ Each detector takes the evidence and returns what it saw, or "". A chapter puts 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from .evidence import TRAINING, Evidence
 from .mistakes import Mistake, Section
-from .uses import KIND_NAMES, Layer
+from .observe import what_stopped_it
+from .uses import KIND_NAMES, Layer, NoBlockError, WrongResultError
 
 BUILD = Section("01_basic_block", 3, "Build it")
 PROVE = Section("01_basic_block", 5, "Prove it")
@@ -19,6 +22,11 @@ MOMENTUM, EPS = 0.1, 1e-5  # PyTorch's convention
 def _layers(evidence: Evidence, kind: str = "") -> list[Layer]:
     used = {id(use.layer): use.layer for use in evidence.partial}
     return [layer for layer in used.values() if layer.kind == kind or not kind]
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names; of many only the first."""
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more layers"
 
 
 def _named(layers: list[Layer]) -> str:
@@ -88,7 +96,7 @@ def edits_its_input(evidence: Evidence) -> str:
 def never_used(evidence: Evidence) -> str:
     if evidence.error is not None or not evidence.unused:
         return ""
-    return f"{', '.join(evidence.unused)}: made, but never run."
+    return f"{_few(evidence.unused)}: made, but never run."
 
 
 def output_dropped(evidence: Evidence) -> str:
@@ -97,13 +105,18 @@ def output_dropped(evidence: Evidence) -> str:
     trace = evidence.measured.trace
     reaching = trace.reaching()
     found = list(dict.fromkeys(u.layer.name for n, u in enumerate(trace.uses) if n not in reaching))
-    return f"{', '.join(found)}: run, but nothing of it reaches the output." if found else ""
+    return f"{_few(found)}: run, but nothing of it reaches the output." if found else ""
 
 
 def shrinks(evidence: Evidence) -> str:
     size = evidence.images.shape[2:]
     for use in evidence.partial:
-        if use.layer.kind == "conv" and _stride(use.layer) == 1 and len(use.out_shape) == 4:
+        if (
+            use.layer.kind == "conv"
+            and _stride(use.layer) == 1
+            and len(use.out_shape) == 4
+            and not wrong_axis(evidence)
+        ):
             after = use.out_shape[2:]
             if after != size and use.layer.shape[2] > 1:
                 return f"{use.layer.name} puts out maps of {_size(after)}; the block's input has {_size(size)}."
@@ -119,14 +132,19 @@ def strides(evidence: Evidence) -> str:
 
 
 def other_kernel(evidence: Evidence) -> str:
-    found = [layer for layer in _layers(evidence, "conv") if layer.shape[2:] != (3, 3)]
+    convolutions = _layers(evidence, "conv")
+    found = [layer for layer in convolutions if layer.shape[2:] != (3, 3)]
+    if len(convolutions) != 2:  # then it is another block, or has a convolution in its shortcut
+        return ""
     return f"{_named(found)}: {found[0].kernel.strip()} instead of 3×3." if found else ""
 
 
 def other_width(evidence: Evidence) -> str:
     channels = evidence.images.shape[1]
+    if wrong_axis(evidence):
+        return ""
     for layer in _layers(evidence, "conv"):
-        if layer.shape[:2] != (channels, channels):
+        if layer.settings.get("groups", 1) == 1 and layer.shape[:2] != (channels, channels):
             return f"Asked for {channels} channels, your {layer.name} turns {layer.shape[1]} into {layer.shape[0]}."
     return ""
 
@@ -136,6 +154,47 @@ def overwrites_what_backward_needs(evidence: Evidence) -> str:
     if "inplace operation" not in text:
         return ""
     return "The forward pass runs, the backward pass does not: a value that it needs was overwritten."
+
+
+def no_return(evidence: Evidence) -> str:
+    nothing = isinstance(evidence.error, (WrongResultError, NoBlockError)) and evidence.error.is_none
+    return what_stopped_it(evidence) if nothing else ""
+
+
+def not_called(evidence: Evidence) -> str:
+    error = evidence.error
+    if isinstance(error, WrongResultError):
+        return what_stopped_it(evidence) if error.is_layer else ""
+    place = error.__traceback__ if error is not None else None
+    while place is not None:
+        frame = place.tb_frame
+        made = frame.f_locals.get("self")
+        if frame.f_code.co_name == "__init__" and type(made).__module__.startswith(("torch.nn.", "keras.")):
+            if any(_is_tensor(value) for value in frame.f_locals.values()):
+                return f"{type(made).__name__} was given a tensor where it takes its settings."
+            return ""
+        place = place.tb_next
+    return ""
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] in ("torch", "tensorflow") and hasattr(value, "shape")
+
+
+def takes_the_batch(evidence: Evidence) -> str:
+    return (
+        "Given a batch, your function computes something; given a number of channels, it does not."
+        * evidence.takes_batch
+    )
+
+
+def wrong_axis(evidence: Evidence) -> str:
+    for layer in _layers(evidence):
+        axis = layer.settings.get("axis", -1)
+        if axis not in (-1, len(evidence.images.shape) - 1):
+            taken, asked = evidence.images.shape[2], evidence.images.shape[1]  # TensorFlow's axis 1 is PyTorch's axis 2
+            return f"{layer.name} takes axis {axis} of the batch for the channels: {taken} of them, instead of {asked}."
+    return ""
 
 
 def _stride(layer: Layer) -> int:
@@ -274,8 +333,43 @@ WIDTH = Mistake(
     BUILD,
     visible=other_width,
 )
+NO_RETURN = Mistake(
+    "no_return",
+    "nothing is returned",
+    "A Python function without <code>return</code> gives <code>None</code>: what it computed is lost when it ends.",
+    "The next block would be given None in place of a batch.",
+    BUILD,
+    visible=no_return,
+)
+NOT_CALLED = Mistake(
+    "not_called",
+    "a layer is made where it should be run",
+    "<code>nn.ReLU(…)</code> and <code>layers.ReLU(…)</code> make a layer, and what stands in the brackets are its settings. "
+    "The layer that was made still has to be called with a tensor. Functions compute at once.",
+    "What is a layer and what is a function looks alike: in both frameworks ReLU exists as both.",
+    BUILD,
+    visible=not_called,
+)
+TAKES_THE_BATCH = Mistake(
+    "takes_the_batch",
+    "a function of the batch, which makes its layers anew each time",
+    "Making the layers and running them are two steps here: first the number of channels gives a block with its weights, "
+    "then the block is called, as often as one likes, with a batch.",
+    "Layers that are made at each call have new random weights each time, so nothing that is learned stays. (In Keras's "
+    "functional style such a function is called once, with a symbolic input, and a model is made of it.)",
+    BUILD,
+    visible=takes_the_batch,
+)
+WRONG_AXIS = Mistake(
+    "wrong_axis",
+    "the channels are looked for on the wrong axis",
+    "A batch is (B, H, W, C) in TensorFlow and (B, C, H, W) in PyTorch.",
+    "On square maps with as many rows as channels no error says so.",
+    BUILD,
+    visible=wrong_axis,
+)
 LAYERS = (
-    BIAS, EPSILON, MOMENTUM_OF_BN, NO_SCALE, NOT_REGISTERED, MADE_IN_CALL, EDITS_INPUT, OVERWRITTEN_FOR_BACKWARD,
-    NEVER_USED, DROPPED,
+    NO_RETURN, NOT_CALLED, TAKES_THE_BATCH, BIAS, EPSILON, MOMENTUM_OF_BN, NO_SCALE, NOT_REGISTERED, MADE_IN_CALL,
+    EDITS_INPUT, OVERWRITTEN_FOR_BACKWARD, NEVER_USED, DROPPED,
 )  # fmt: skip
-CONVOLUTIONS = (SHRINKS, STRIDE, KERNEL, WIDTH)
+CONVOLUTIONS = (SHRINKS, STRIDE, KERNEL, WIDTH, WRONG_AXIS)

@@ -7,22 +7,28 @@ ValueTask     asks for numbers or choices; each wrong one that people give has a
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import math
+import numbers
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_lessons import progress
 
+import numpy as np
+
 from .diagnose import diagnose
 from .evidence import EMPTY, Evidence, gather
 from .mistakes import Mistake, Section
 from .outcome import NOT_ATTEMPTED, NOT_YET, RIGHT, NotRightError, Outcome
-from .uses import WrongResultError
+from .uses import NoBlockError, WrongResultError
 from .wiring import Reference
 
+MARK = "# your code here"  # nbgrader's, in place of a solution
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 
 
@@ -37,7 +43,7 @@ class Note:
 
     def _repr_html_(self) -> str:
         body = html.escape(self.text)
-        return f"<pre>{body}</pre>" if self.code else f"<p>{body}</p>"
+        return f"<pre>{body}</pre>" if self.code else "<p>" + re.sub("`([^`]+)`", r"<code>\1</code>", body) + "</p>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": self.text, "text/html": self._repr_html_()}
@@ -87,16 +93,19 @@ class Task:
         if level is None:
             level = self._shown = min(self._shown + 1, len(self.hints))
         level = min(max(int(level), 1), len(self.hints))
-        more = "" if level == len(self.hints) else f" (There {_are(len(self.hints) - level)}.)"
+        more = f"There {_are(len(self.hints) - level)}." if level < len(self.hints) else "This was the last one."
+        more = f" ({more} `ex.{self.key}.solution()` shows a solution.)" if level == len(self.hints) else f" ({more})"
         return Note(f"Hint {level} of {len(self.hints)}. {self.hints[level - 1]}{more}")
 
     def solution(self, framework: str = "") -> Note:
-        """One right answer, from the course's own solutions; in one framework, or in each."""
+        """One right answer, from the course's own solutions; in one framework, by default each that is imported."""
         try:
             cells = solution_cells(self.section.chapter, self.key)
         except (OSError, ValueError) as error:
             return Note(f"The solution is not here ({error}).")
-        wanted = [code for route, code in cells if not framework or route in ("", framework)]
+        here = [name for name, module in {"pytorch": "torch", "tensorflow": "keras"}.items() if module in sys.modules]
+        routes = ("", *([framework] if framework else here or FRAMEWORKS))
+        wanted = [code for route, code in cells if route in routes]
         return Note("\n\n\n".join(wanted) or f"There is no solution in {framework!r}.", code=True)
 
     def graded(self, namespace: Mapping[str, Any]) -> None:
@@ -147,7 +156,7 @@ class BlockTask(Task):
         if _is_empty(answer):
             return Outcome(self.key, NOT_ATTEMPTED)
         evidence = gather(answer, self.reference)
-        if (reason := _not_attempted(evidence)) is not None:
+        if (reason := _not_attempted(answer, evidence)) is not None:
             return Outcome(self.key, NOT_ATTEMPTED, reason, framework=evidence.framework)
         found = diagnose(evidence, self.reference, self.catalogue)
         if found.right:
@@ -164,22 +173,27 @@ class ValueTask(Task):
     Parameters
     ----------
     answers
-        Question → right value.
+        Question → right value, or a set of values of which each is right.
     wrong
-        Question → wrong value → the mistake behind it.
+        Question → wrong value → the mistake behind it, or several that come together.
+    choices
+        What there is to choose from; empty if numbers are asked for.
     """
 
     answers: Mapping[str, Any] = field(kw_only=True)
-    wrong: Mapping[str, Mapping[Any, Mistake]] = field(kw_only=True)
+    wrong: Mapping[str, Mapping[Any, Mistake | tuple[Mistake, ...]]] = field(kw_only=True)
+    choices: Sequence[str] = ()
 
     def _judge(self, answer: Any) -> Outcome:
         if _is_empty(answer):
             return Outcome(self.key, NOT_ATTEMPTED)
         if len(self.answers) == 1 and not isinstance(answer, Mapping):
             answer = {next(iter(self.answers)): answer}
+        asked = ", ".join(map(repr, self.answers))
         if not isinstance(answer, Mapping):
-            asked = ", ".join(map(repr, self.answers))
             return Outcome(self.key, NOT_YET, (f"A {type(answer).__name__} was given; it takes a dict with {asked}.",))
+        if answer and not answer.keys() & self.answers.keys():
+            return Outcome(self.key, NOT_YET, (f"The dict has none of the keys {asked}.",))
         given = {question: answer.get(question) for question in self.answers}
         if all(_is_empty(value) for value in given.values()):
             return Outcome(self.key, NOT_ATTEMPTED)
@@ -188,10 +202,19 @@ class ValueTask(Task):
             if _is_empty(value):
                 observed.append(f"{question}: not answered yet.")
             elif not _same(value, self.answers[question]):
-                observed.append(f"{question}: {_short(value)} is not right.")
-                mistakes += [m for wrong, m in self.wrong.get(question, {}).items() if _same(value, wrong)]
+                observed.append(f"{question}: {_short(value)} {self._what_it_is(value)}.")
+                found = [m for wrong, m in self.wrong.get(question, {}).items() if _same(value, wrong)]
+                mistakes += [m for each in found for m in (each if isinstance(each, tuple) else (each,))]
         named = tuple({mistake.key: mistake for mistake in mistakes}.values())
         return Outcome(self.key, NOT_YET if observed else RIGHT, tuple(observed), named)
+
+    def _what_it_is(self, value: Any) -> str:
+        """What is wrong with a wrong value, as far as its kind tells."""
+        if self.choices and not any(_same(value, choice) for choice in self.choices):
+            return f"is none of {', '.join(map(repr, self.choices))}"
+        if not self.choices and not isinstance(value, (numbers.Number, np.number)):
+            return f"is a {type(value).__name__}, and no number"
+        return "is not right"
 
 
 def solution_cells(chapter: str, key: str) -> list[tuple[str, str]]:
@@ -223,16 +246,26 @@ def _answer_in(source: str) -> str:
     return "\n".join(line for line in source.split("\n") if line.strip() not in (start.strip(), end))
 
 
-def _not_attempted(evidence: Evidence) -> tuple[str, ...] | None:
+def _not_attempted(answer: Any, evidence: Evidence) -> tuple[str, ...] | None:
     """What to say about a cell that was left as it came; None if it was not."""
     error = evidence.error
+    kind = answer if isinstance(answer, type) else type(answer)
+    own = {name: value for name, value in vars(kind).items() if inspect.isfunction(value)}
+    method = "call" if evidence.framework == "tensorflow" else "forward"
+    written = [answer] if inspect.isfunction(answer) else [own[method]] if method in own else []
     if isinstance(error, NotImplementedError):
-        return ()
-    if isinstance(error, WrongResultError) and str(error) == "None":
-        return ("Your block returns nothing yet. If you have written it, its return is missing.",)
-    if isinstance(error, TypeError) and str(error).startswith("a NoneType is no block"):
-        return ("Your function returns nothing yet. If you have written it, its return is missing.",)
+        return () if written or not own else None  # with others alone, its forward or call has another name
+    if isinstance(error, (WrongResultError, NoBlockError)) and error.is_none and any(map(_holds_the_mark, written)):
+        return ("Nothing is returned yet.",)
     return None
+
+
+def _holds_the_mark(function: Any) -> bool:
+    """Whether a function still has the line in which an exercise says where to write; True where its code is not known."""
+    try:
+        return MARK in inspect.getsource(function)
+    except (OSError, TypeError):
+        return True
 
 
 def _is_empty(value: Any) -> bool:
@@ -241,8 +274,11 @@ def _is_empty(value: Any) -> bool:
 
 def _same(given: Any, right: Any) -> bool:
     try:
+        if isinstance(right, (set, frozenset)):
+            return any(_same(given, one) for one in right)
         if isinstance(right, str):
-            return isinstance(given, str) and given.strip().casefold() == right.casefold()
+            plain = str(given) if isinstance(given, (int, str)) and not isinstance(given, bool) else ""
+            return "".join(plain.split()).casefold() == "".join(right.split()).casefold()
         if isinstance(right, (tuple, list)):
             return len(given) == len(right) and all(_same(a, b) for a, b in zip(given, right, strict=True))
         return not isinstance(given, (bool, str)) and math.isclose(float(given), float(right), rel_tol=1e-9)

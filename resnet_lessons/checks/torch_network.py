@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from .uses import INPUT, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError
+from .uses import INPUT, KIND_NAMES, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attribute_path
 
 _ARGUMENTS = {
     "conv": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
@@ -102,7 +102,7 @@ class TorchNetwork(Network):
             names = {id(t): n for n, t in (*self.net.named_parameters(), *self.net.named_buffers())}
             self.keep += tensors.values()
             name = names.get(id(main), "").rpartition(".")[0] or names.get(id(main), "")
-            name = name or f"an unregistered {kind}{len(self.layers)}"
+            name = name or self._hidden(main) or f"{KIND_NAMES[kind]} number {len(self.layers) + 1}"
             own = {
                 k: TensorAt(names.get(id(t), ""), *_access(t), trained=t.requires_grad and id(t) in names)
                 for k, t in tensors.items()
@@ -112,6 +112,21 @@ class TorchNetwork(Network):
             settings |= {"tensors": tuple(tensors.values()), "kinds": tuple(tensors)}
             self.layers[id(main)] = Layer(name, kind, tuple(main.shape), own, settings)
         return self.layers[id(main)]
+
+    def _hidden(self, tensor: torch.Tensor) -> str:
+        """What the learner calls a layer that PyTorch does not know of: `blocks[0].conv1`."""
+        inner = ""
+
+        def holds(value: Any) -> bool:
+            nonlocal inner
+            if not isinstance(value, torch.nn.Module):
+                return value is tensor
+            known = {id(t): name for name, t in (*value.named_parameters(), *value.named_buffers())}
+            inner = f".{known[id(tensor)]}".rpartition(".")[0] if id(tensor) in known else ""
+            return id(tensor) in known
+
+        path = attribute_path(self.net, holds)
+        return path and path + inner
 
     def _input(self, images: np.ndarray) -> torch.Tensor:
         like = next((p for p in self.net.parameters() if p.is_floating_point()), None)
@@ -180,7 +195,7 @@ def _access(tensor: torch.Tensor) -> tuple[Any, Any]:
 
 def _tensor(value: Any) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
-        raise WrongResultError("None" if value is None else f"a {type(value).__name__}")
+        raise WrongResultError(value, is_layer=isinstance(value, torch.nn.Module))
     return value
 
 

@@ -138,6 +138,22 @@ class Network:
 class WrongResultError(Exception):
     """What a network returned is no tensor; the message says what it is."""
 
+    def __init__(self, value: Any, *, is_layer: bool = False) -> None:
+        super().__init__("None" if value is None else _an(type(value).__name__))
+        self.is_none, self.is_layer = value is None, is_layer
+
+
+class NoBlockError(TypeError):
+    """What a learner's code gave is no block; the message says what it is."""
+
+    def __init__(self, value: Any) -> None:
+        called = f"the class {value.__name__}" if isinstance(value, type) else _an(type(value).__name__)
+        super().__init__(
+            f"{'None' if value is None else called} is no block: a block is a torch.nn.Module, a Keras layer or model, or a "
+            "function of a batch that uses Keras layers"
+        )
+        self.is_none = value is None
+
 
 def framework_of(answer: Any) -> str:
     """Return "pytorch" or "tensorflow" for what an answer is built with; "" where it cannot be told.
@@ -162,7 +178,7 @@ def open_network(net: Any) -> Network:
 
     Raises
     ------
-    TypeError
+    NoBlockError
         If it is none of these.
     """
     if isinstance(net, Network):
@@ -176,10 +192,7 @@ def open_network(net: Any) -> Network:
         from .keras_network import KerasNetwork
 
         return KerasNetwork(net)
-    raise TypeError(
-        f"{_called(net)} is no block: a block is a torch.nn.Module, a Keras layer or model, or a function of a batch that "
-        "uses Keras layers"
-    )
+    raise NoBlockError(net)
 
 
 _ROOTS = {"pytorch": {"torch"}, "tensorflow": {"keras", "tensorflow"}}
@@ -193,8 +206,8 @@ def _named_modules(answer: Any) -> set[str]:
     found = set()
     for function in functions:
         names = {name for code in _codes(function.__code__) for name in code.co_names}
-        for name in names:
-            value = function.__globals__.get(name)
+        cells = [cell.cell_contents for cell in function.__closure__ or () if cell != type(cell)()]  # no empty ones
+        for value in (*(function.__globals__.get(name) for name in names), *cells):
             module = getattr(value, "__name__", "") if hasattr(value, "__path__") else getattr(value, "__module__", "")
             found.add(str(module or getattr(value, "__name__", "")).split(".")[0])
     return found
@@ -204,5 +217,34 @@ def _codes(code: Any) -> list[Any]:
     return [code, *(inner for c in code.co_consts if hasattr(c, "co_names") for inner in _codes(c))]
 
 
-def _called(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+def attribute_path(owner: Any, wanted: Callable[[Any], bool], depth: int = 4) -> str:
+    """Where in an object something is kept, as one would write it: `conv1`, `blocks[0].conv1`; "" if it is not found.
+
+    Only lists, tuples, dictionaries and objects are looked into, and no attribute whose name begins with "_".
+    """
+    members = [*getattr(owner, "__dict__", {}).items()]
+    if any(kind.__module__.startswith("keras.") and kind.__name__ == "Sequential" for kind in type(owner).__mro__):
+        members.append(("layers", owner.layers))
+    for name, value in members:
+        if not name.startswith("_") and (path := _path_in(name, value, wanted, depth)):
+            return path
+    return ""
+
+
+def _path_in(name: str, value: Any, wanted: Callable[[Any], bool], depth: int) -> str:
+    if wanted(value):
+        return name
+    if depth == 0 or isinstance(value, type) or callable(getattr(value, "__array__", None)):
+        return ""
+    if isinstance(value, (list, tuple)):
+        parts = [(f"{name}[{number}]", each) for number, each in enumerate(value)]
+    elif isinstance(value, dict):
+        parts = [(f"{name}[{key!r}]", each) for key, each in value.items()]
+    else:
+        inner = attribute_path(value, wanted, depth - 1)
+        return f"{name}.{inner}" if inner else ""
+    return next((path for part, each in parts if (path := _path_in(part, each, wanted, depth - 1))), "")
+
+
+def _an(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiouAEIOU' or noun == 'ndarray' else 'a'} {noun}"

@@ -106,7 +106,10 @@ class Sketch:
 
     scale = detach = subsample = pad_channels = relu
 
-    def add(self, *terms: frozenset[int]) -> frozenset[int]:
+    def apply(self, key: Any, function: Any, x: frozenset[int]) -> frozenset[int]:
+        return x
+
+    def add(self, *terms: frozenset[int], **_: Any) -> frozenset[int]:
         return frozenset().union(*terms)
 
     concatenate = multiply = add
@@ -195,8 +198,8 @@ class Numbers:
     def multiply(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return self._once(("multiply",), (x, y), lambda: x * y)
 
-    def concatenate(self, *terms: np.ndarray) -> np.ndarray:
-        return self._once(("concatenate",), terms, lambda: np.concatenate(terms, axis=1))
+    def concatenate(self, *terms: np.ndarray, axis: int = 1) -> np.ndarray:
+        return self._once(("concatenate", axis), terms, lambda: np.concatenate(terms, axis=axis))
 
     def scale(self, x: np.ndarray, factor: float) -> np.ndarray:
         return self._once(("scale", factor), (x,), lambda: x * factor)
@@ -207,6 +210,10 @@ class Numbers:
     def pad_channels(self, x: np.ndarray, more: int) -> np.ndarray:
         around = ((0, 0), (more // 2, more - more // 2), (0, 0), (0, 0))
         return self._once(("pad_channels", more), (x,), lambda: np.pad(x, around))
+
+    def apply(self, key: tuple[Any, ...], function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        """Any other function without weights; `key` tells it from all others."""
+        return self._once(("apply", *key), (x,), lambda: function(x))
 
     def detach(self, x: np.ndarray) -> np.ndarray:
         """A value through which no gradient flows: while something else moves, it stays."""

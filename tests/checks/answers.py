@@ -16,6 +16,10 @@ def right(b: Any, x: Any) -> Any:
     return b.relu(x + b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))))
 
 
+def branch(b: Any, x: Any) -> Any:
+    return b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x)))))
+
+
 def rectified_copy(b: Any, x: Any) -> Any:
     out = b.conv1(x)
     x = b.relu(x)
@@ -53,7 +57,11 @@ def dropped(b: Any, x: Any) -> Any:
 # Mistake → answers that show it, and nothing else. (body, how the layers are made)
 WRONG: dict[str, list[tuple[Body, dict[str, Any]]]] = {
     "no_addition": [(lambda b, x: b.relu(b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x)))))), {})],
-    "concatenation": [(lambda b, x: b.relu(b.concatenate(x, b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))))), {})],
+    "concatenation": [
+        (lambda b, x: b.relu(b.concatenate(x, b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))))), {}),
+        (lambda b, x: b.relu(b.concatenate(b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))), x)), {}),
+        (lambda b, x: b.relu(b.concatenate(b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))), x, axis=0)), {}),
+    ],
     "multiplication": [(lambda b, x: b.relu(x * b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x)))))), {})],
     "halved_sum": [(lambda b, x: b.relu(0.5 * (x + b.bn2(b.conv2(b.relu(b.bn1(b.conv1(x))))))), {})],
     "shortcut_overwritten": [(overwritten, {})],
@@ -68,7 +76,10 @@ WRONG: dict[str, list[tuple[Body, dict[str, Any]]]] = {
     "pre_activation": [(lambda b, x: x + b.conv2(b.relu(b.bn2(b.conv1(b.relu(b.bn1(x)))))), {})],
     "no_first_bn": [(lambda b, x: b.relu(x + b.bn2(b.conv2(b.relu(b.conv1(x))))), {"norms": (2,)})],
     "no_second_bn": [(lambda b, x: b.relu(x + b.conv2(b.relu(b.bn1(b.conv1(x))))), {"norms": (1,)})],
-    "bn_after_relu": [(lambda b, x: b.relu(x + b.bn2(b.conv2(b.bn1(b.relu(b.conv1(x)))))), {})],
+    "bn_after_relu": [
+        (lambda b, x: b.relu(x + b.bn2(b.conv2(b.bn1(b.relu(b.conv1(x)))))), {}),
+        (lambda b, x: b.relu(x + b.bn2(b.relu(b.conv2(b.bn1(b.relu(b.conv1(x))))))), {}),
+    ],
     "bn_after_addition": [(lambda b, x: b.relu(b.bn2(x + b.conv2(b.relu(b.bn1(b.conv1(x)))))), {})],
     "one_bn_for_both": [(lambda b, x: b.relu(x + b.bn1(b.conv2(b.relu(b.bn1(b.conv1(x)))))), {"norms": (1,)})],
     "training_statistics": [(right, {"statistics": "batch"})],
@@ -77,6 +88,8 @@ WRONG: dict[str, list[tuple[Body, dict[str, Any]]]] = {
     "bn_eps": [(right, {"eps": 1e-3})],
     "bn_momentum": [(right, {"momentum": 0.01})],
     "bn_without_scale": [(right, {"affine": False})],
+    "no_return": [(lambda b, x: (right(b, x), None)[1], {})],
+    "not_called": [(lambda b, x: b.ReLU(), {}), (lambda b, x: right(b, b.BatchNorm(x)(x)), {})],
     "never_used": [(right, {"norms": (1, 2, 3)})],
     "output_dropped": [(dropped, {"norms": (1, 2, 3)})],
 }
@@ -140,8 +153,10 @@ def _torch_class(
                 self.add_module(f"bn{k}", made)
             self.relu = torch.relu
 
-        def concatenate(self, *terms: Any) -> Any:
-            return torch.cat(terms, 1)
+        ReLU, BatchNorm = nn.ReLU, nn.BatchNorm2d
+
+        def concatenate(self, *terms: Any, axis: int = 1) -> Any:
+            return torch.cat(terms, axis)
 
         def detach(self, x: Any) -> Any:
             return x.detach()
@@ -159,7 +174,7 @@ def _torch_class(
 def _keras_class(
     body: Body, dense: bool, *, bias: bool = False, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
     padding: int = 1, stride: int = 1, kernel: int = 3, norms: tuple[int, ...] = (1, 2), statistics: str = "",
-    width: int = 0,
+    width: int = 0, axis: int = -1,
 ) -> Any:  # fmt: skip
     import keras
     import tensorflow as tf
@@ -182,11 +197,13 @@ def _keras_class(
                 )
                 setattr(self, f"conv{k}", layer)
             for k in norms:
-                setattr(self, f"bn{k}", Norm(momentum=1 - momentum, epsilon=eps, center=affine, scale=affine))
+                setattr(self, f"bn{k}", Norm(axis, momentum=1 - momentum, epsilon=eps, center=affine, scale=affine))
             self.relu = keras.ops.relu
 
-        def concatenate(self, *terms: Any) -> Any:
-            return keras.ops.concatenate(terms, axis=-1)
+        ReLU, BatchNorm = layers.ReLU, layers.ReLU  # Keras's BN takes any settings
+
+        def concatenate(self, *terms: Any, axis: int = -1) -> Any:
+            return keras.ops.concatenate(terms, axis=axis)
 
         def detach(self, x: Any) -> Any:
             return tf.stop_gradient(x)
@@ -197,9 +214,23 @@ def _keras_class(
     return Answer
 
 
-def chain(framework: str, body: Body, *, hidden: bool = False, repeated: bool = False, **layers: Any) -> Any:
-    """Three such blocks of dense layers, one after the other. `hidden`: where PyTorch does not find them."""
+def chain(
+    framework: str, body: Body, *, hidden: bool = False, repeated: bool = False, around: bool = False, **layers: Any
+) -> Any:  # fmt: skip
+    """Three such blocks of dense layers, one after the other.
+
+    `hidden`: where PyTorch does not find them. `around`: the bodies are branches, and one shortcut spans all three.
+    """
     block = make(framework, body, dense=True, **layers)
+
+    def run(blocks: Any, x: Any) -> Any:
+        out = x
+        for number, each in enumerate(blocks, 1):
+            out = each(out)
+            if around:
+                out = each.relu(out + x if number == 3 else out)
+        return out
+
     if framework == "pytorch":
         from torch import nn
 
@@ -210,9 +241,7 @@ def chain(framework: str, body: Body, *, hidden: bool = False, repeated: bool = 
                 self.blocks = made if hidden else nn.ModuleList(made)
 
             def forward(self, x: Any) -> Any:
-                for each in self.blocks:
-                    x = each(x)
-                return x
+                return run(self.blocks, x)
 
         return Chain
     from keras import layers as keras_layers
@@ -223,9 +252,7 @@ def chain(framework: str, body: Body, *, hidden: bool = False, repeated: bool = 
             self.blocks = [block(width)] * 3 if repeated else [block(width) for _ in range(3)]
 
         def call(self, x: Any) -> Any:
-            for each in self.blocks:
-                x = each(x)
-            return x
+            return run(self.blocks, x)
 
     return KerasChain
 
@@ -271,7 +298,21 @@ def torch_only() -> dict[str, Any]:
             x += branch
             return self.relu(x)
 
+    class Projected(good):  # type: ignore[misc,valid-type]
+        def __init__(self, channels: int) -> None:
+            super().__init__(channels)
+            self.shortcut = nn.Conv2d(channels, channels, 1, bias=False)
+
+        def forward(self, x: Any) -> Any:
+            return self.relu(self.shortcut(x) + self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+
+    def of_a_batch(x: Any) -> Any:
+        channels = x.shape[1]
+        return x + nn.BatchNorm2d(channels)(nn.Conv2d(channels, channels, 3, padding=1, bias=False)(x))
+
     return {
+        "projection": Projected,
+        "takes_the_batch": of_a_batch,
         "not_registered": Hidden,
         "layers_made_in_call": InCall,
         "edits_its_input": EditsInput,
@@ -305,7 +346,26 @@ def keras_only() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return good(self.channels)(x)
 
-    return {"not_registered": Hidden, "layers_made_in_call": InCall}
+    class Projected(good):  # type: ignore[misc,valid-type]
+        def __init__(self, channels: int) -> None:
+            super().__init__(channels)
+            self.shortcut = layers.Conv2D(channels, 1, use_bias=False)
+            self.norm = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+
+        def call(self, x: Any) -> Any:
+            return self.relu(self.norm(self.shortcut(x)) + self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+
+    def of_a_batch(x: Any, filters: int) -> Any:
+        out = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(layers.Conv2D(filters, 3, padding="same")(x))
+        return layers.ReLU()(layers.Add()([x, out]))
+
+    return {
+        "projection": Projected,
+        "takes_the_batch": of_a_batch,
+        "not_registered": Hidden,
+        "layers_made_in_call": InCall,
+        "wrong_axis": make("tensorflow", right, axis=1),
+    }
 
 
 # Right answers in other styles, along each axis on which they may differ.
@@ -488,7 +548,7 @@ def wired(edit: dict[str, Any]) -> Any:
     reference = blocks.basic_block().with_(edit)
 
     class Answer(nn.Module):
-        relu, concatenate = staticmethod(torch.relu), staticmethod(lambda *terms: torch.cat(terms, 1))
+        relu, concatenate = staticmethod(torch.relu), staticmethod(lambda *terms, axis=1: torch.cat(terms, axis))
         add, multiply = staticmethod(lambda *terms: sum(terms)), staticmethod(lambda x, y: x * y)
         scale, detach = staticmethod(lambda x, factor: x * factor), staticmethod(lambda x: x.detach())
 
@@ -535,10 +595,11 @@ def _of_blocks() -> list[Case]:
 
 
 def _of_one_framework() -> list[Case]:
-    torch_keys = ("not_registered", "layers_made_in_call", "edits_its_input", "overwrites_for_backward")
+    both = ("projection", "takes_the_batch", "not_registered", "layers_made_in_call")
+    torch_keys, keras_keys = (*both, "edits_its_input", "overwrites_for_backward"), (*both, "wrong_axis")
     return [
         *(("basic_block", key, "pytorch", lambda k=key: torch_only()[k]) for key in torch_keys),  # type: ignore[misc]
-        *(("basic_block", key, "tensorflow", lambda k=key: keras_only()[k]) for key in torch_keys[:2]),  # type: ignore[misc]
+        *(("basic_block", key, "tensorflow", lambda k=key: keras_only()[k]) for key in keras_keys),  # type: ignore[misc]
     ]
 
 
@@ -548,10 +609,12 @@ def _of_chains() -> list[Case]:
             ("residual_mlp", mistake, framework, lambda f=framework, b=body, n=layers: chain(f, b, **n))  # type: ignore[misc]
             for framework in ("pytorch", "tensorflow")
             for mistake, given in WRONG.items()
-            if mistake != "concatenation" and (framework == "pytorch" or mistake in IN_A_KERAS_CHAIN)
+            if mistake not in ("concatenation", "no_return") and (framework == "pytorch" or mistake in IN_A_KERAS_CHAIN)
             for body, layers in given
         ),
         ("residual_mlp", "not_registered", "pytorch", lambda: chain("pytorch", right, hidden=True)),
+        ("residual_mlp", "one_shortcut", "pytorch", lambda: chain("pytorch", branch, around=True)),
+        ("residual_mlp", "one_shortcut", "tensorflow", lambda: chain("tensorflow", branch, around=True)),
         ("residual_mlp", "one_block_repeated", "pytorch", lambda: chain("pytorch", right, repeated=True)),
         ("residual_mlp", "one_block_repeated", "tensorflow", lambda: chain("tensorflow", right, repeated=True)),
     ]
@@ -562,11 +625,16 @@ def _of_values() -> list[Case]:
         ("count", "counted_biases", "", lambda: 18560 + 64),
         ("count", "counted_running_statistics", "", lambda: 18560 + 128),
         ("count", "forgot_bn", "", lambda: 18432),
+        ("count", "half_of_bn", "", lambda: 18432 + 64),
+        ("count", "bn_by_layer", "", lambda: 18432 + 4),
+        ("count", "kernel_of_3", "", lambda: 2 * 3 * 32 * 32 + 128),
+        ("count", "counted_one_convolution", "", lambda: 9 * 32 * 32 + 128),
         ("count", "counted_one_convolution", "", lambda: 9280),
         ("count", "forgot_input_channels", "", lambda: 2 * 9 * 32 + 128),
         ("predict", "silent_is_zero", "", lambda: _predicted("0", "relu(x)", "0")),
         ("predict", "forgot_last_relu", "", lambda: _predicted("x", "x", "0")),
         ("predict", "branch_repeats_x", "", lambda: _predicted("2x", "relu(x)", "0")),
+        ("predict", "branch_repeats_x", "", lambda: _predicted("x", "relu(x)", "x")),
     ]
 
 
@@ -574,11 +642,11 @@ def _predicted(*choices: str) -> dict[str, str]:
     return dict(zip(("input not negative", "input with negative values", "no shortcut"), choices, strict=True))
 
 
-def table() -> list[str]:
+def table(of: list[Case] | None = None) -> list[str]:
     """The table in CONTRIBUTING.md: in which exercises a test asserts that a mistake, and nothing else, is named."""
     rows = ["| mistake | PyTorch | TensorFlow |", "|---|---|---|"]
     found: dict[str, dict[str, list[str]]] = {}
-    for exercise, mistake, framework, _ in cases():
+    for exercise, mistake, framework, _ in cases() if of is None else of:
         for column in [framework] if framework else ["pytorch", "tensorflow"]:
             named = found.setdefault(mistake, {}).setdefault(column, [])
             if f"`{exercise}`" not in named:

@@ -55,12 +55,15 @@ def test_every_mistake_is_named_and_no_other(case):
 def test_the_catalogue_has_an_answer_for_each_of_its_mistakes_in_each_framework():
     shown = {(mistake, framework) for _, mistake, framework, _ in CASES}
     of_pytorch = {"edits_its_input", "overwrites_for_backward"}  # a tensor of TensorFlow cannot be written to
+    of_tensorflow = {"wrong_axis"}  # PyTorch has no such setting
     for task in ex.TASKS:
         for mistake in getattr(task, "catalogue", ()):
-            assert (mistake.key, "pytorch") in shown
+            assert (mistake.key, "pytorch") in shown or mistake.key in of_tensorflow
             assert (mistake.key, "tensorflow") in shown or mistake.key in of_pytorch
         for wrong in getattr(task, "wrong", {}).values():
-            assert all((mistake.key, "") in shown for mistake in wrong.values())
+            for mistakes in wrong.values():
+                for mistake in mistakes if isinstance(mistakes, tuple) else (mistakes,):
+                    assert (mistake.key, "") in shown
 
 
 def test_the_table_in_contributing_lists_what_is_tested():
@@ -89,6 +92,7 @@ def test_any_two_mistakes_that_can_be_made_together_are_found():
         for one, other in itertools.combinations(BASIC, 2)
         for first, second in itertools.product(one.edits, other.edits)
         if not first.keys() & second.keys()
+        and {one.key, other.key} != {"concatenation", "bn_after_addition"}  # the shapes do not fit
     ]
     for both, edit in pairs[::10]:
         outcome = ex.basic_block.check(answers.wired(edit))
@@ -140,7 +144,11 @@ def test_a_mistake_without_a_name_is_rejected_all_the_same():
 def test_every_section_that_an_answer_sends_to_exists():
     chapters = Path(__file__).parents[2] / "chapters"
     mistakes = {m for t in ex.TASKS for m in getattr(t, "catalogue", ())} | {
-        m for t in ex.TASKS for wrong in getattr(t, "wrong", {}).values() for m in wrong.values()
+        m
+        for t in ex.TASKS
+        for wrong in getattr(t, "wrong", {}).values()
+        for found in wrong.values()
+        for m in (found if isinstance(found, tuple) else (found,))
     }
     for section in {mistake.section for mistake in mistakes} | {task.section for task in ex.TASKS}:
         text = (chapters / f"{section.chapter}.ipynb").read_text(encoding="utf-8")

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from resnet_lessons import cli
-from resnet_lessons.checks.notebook import check_notebook
+from resnet_lessons.checks import notebook_table
+from resnet_lessons.checks.notebook import Report, check_notebook
 from tests.command_line import assert_one_line
 
 import pytest
@@ -62,18 +63,29 @@ def test_a_cell_that_never_ends_is_left_out(tmp_path):
     assert "Code cell 2 was still running after 2 seconds" in report.notes[0]
 
 
-def test_the_command_prints_a_table_or_json_and_fails_unless_all_is_right(tmp_path, capsys):
+def test_the_command_prints_a_table_or_json_and_fails_unless_all_is_right(tmp_path, capsys, monkeypatch):
     path = write(tmp_path / "mine.ipynb", "parameters = 18560 + 64")
     assert cli.run(["check", str(path), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert [task["task"] for task in found["tasks"]][:2] == ["two_lines", "repair"]
+    assert [task["task"] for task in found["tasks"]][:2] == ["two_lines", "count"]
     assert {"counted_biases"} == {key for task in found["tasks"] for key in task["mistakes"]}
     assert found["right"] == 0
+    assert "biases counted\nThe convolutions have none" in found["tasks"][1]["explanation"]
+    monkeypatch.setattr(notebook_table, "check_notebook", lambda path, seconds: report_of(path, found))
     assert cli.run(["check", str(path)]) == 1
     captured = capsys.readouterr()
-    assert "biases" in captured.out
+    assert "18624 is not right" in captured.out
+    assert "biases" not in captured.out  # the mistake's name is for those who ask
+    assert "--explain names the mistakes in count." in captured.out
     assert "0 of 6 right." in captured.out
     assert captured.err == ""
+    assert cli.run(["check", str(path), "--explain"]) == 1
+    assert "count: biases counted\nThe convolutions have none" in capsys.readouterr().out
+
+
+def report_of(path, found: dict) -> Report:
+    """What was printed as JSON, as it was: one kernel serves for all forms of the answer."""
+    return Report(path, {task["task"]: task for task in found["tasks"]}, found["notes"])
 
 
 def test_a_file_that_is_no_exercise_is_one_line(tmp_path, capsys):

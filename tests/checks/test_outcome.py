@@ -64,6 +64,55 @@ def test_shapes_are_told_in_the_order_of_the_learner_s_framework():
     assert "(3, 5, 7, 12)" in ex.basic_block.check(answers.make("tensorflow", body)).observed[0]
 
 
+def test_hidden_layers_are_called_as_the_learner_calls_them():
+    assert (
+        "your blocks[0].conv1"
+        in ex.residual_mlp.check(answers.chain("pytorch", answers.right, hidden=True)).observed[-1]
+    )
+    body = answers.WRONG["no_last_relu"][0][0]
+    assert "your blocks[0].bn2" in ex.residual_mlp.check(answers.chain("tensorflow", body)).observed[-1]
+
+
+def test_of_many_unused_layers_a_few_are_listed():
+    seen = ex.basic_block.check(answers.make("pytorch", answers.right, norms=range(1, 9))).observed[0]
+    assert seen == "bn3, bn4, bn5 and 3 more layers: made, but never run."
+
+
+def test_what_keras_raises_is_told_without_keras_s_own_remarks():
+    def wrong_name(b, x):
+        return b.conv1(x) + F  # noqa: F821
+
+    def other_shapes(b, x):
+        return x + b.conv1(x)[:, 1:]
+
+    names = ex.basic_block.check(answers.make("tensorflow", wrong_name)).observed[0]
+    assert names == "After its layer conv1 put out (3, 5, 7, 6), it raised NameError: name 'F' is not defined"
+    shapes = ex.basic_block.check(answers.make("tensorflow", other_shapes)).observed[0]
+    assert shapes.endswith("InvalidArgumentError: Incompatible shapes: [3,5,7,6] vs. [3,4,7,6]")
+
+
+def test_convolutions_of_another_kind_are_refused_and_no_mistake_is_made_up():
+    from keras import layers
+    from torch import nn
+
+    def depthwise(channels):
+        block = answers.make("pytorch", answers.right)(channels)
+        block.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=channels)
+        return block
+
+    class Separable(answers.make("tensorflow", answers.right)):
+        def __init__(self, channels):
+            super().__init__(channels)
+            del self.conv1
+            self.conv1 = layers.SeparableConv2D(channels, 3, padding="same", use_bias=False)
+
+    for answer in (depthwise, Separable):
+        outcome = ex.basic_block.check(answer)
+        assert outcome.status == "not yet"
+        assert "1 3×3 convolution of the reference" in outcome.observed[-1]
+        assert {m.key for m in outcome.mistakes} <= {"never_used"}
+
+
 def test_an_outcome_has_a_text_form_and_can_be_written_as_json():
     outcome = ex.basic_block.check(NO_ADDITION)
     assert set(outcome._repr_mimebundle_()) == {"text/plain", "text/html"}

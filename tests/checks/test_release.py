@@ -30,6 +30,10 @@ def graded(notebook: dict) -> dict[str, float]:
     return {cell["grade_id"]: cell["points"] for cell in cells if cell.get("grade")}
 
 
+def graded_by_machine(notebook: dict) -> list[str]:
+    return [key for key in graded(notebook) if key.endswith("-points")]
+
+
 def test_the_exercises_are_what_nbgrader_makes_of_the_solutions(tmp_path):
     made = exercises.release(tmp_path)
     assert list(made) == NAMES
@@ -55,7 +59,9 @@ def test_every_task_has_its_cells_its_label_and_its_points(name):
     notebook = read("solutions", name)
     ids = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in notebook["cells"]}
     text = "\n".join("".join(cell["source"]) for cell in notebook["cells"])
-    for task in tasks_of(notebook["metadata"]["resnet_lessons"]["tasks"]):
+    tasks = tasks_of(notebook["metadata"]["resnet_lessons"]["tasks"])
+    assert [f"{task.key}-points" for task in tasks] == list(graded_by_machine(notebook))  # in the same order
+    for task in tasks:
         assert f"{task.key}-points" in ids
         for framework, variable in task.names.items():
             assert (f"{task.key}-{framework}" if framework else task.key) in ids
@@ -71,14 +77,19 @@ def test_every_task_has_three_hints_a_difficulty_and_a_range_of_minutes(name):
         assert 1 <= task.difficulty <= 5
 
 
-def test_solutions_are_shown_without_nbgraders_marks():
+def test_solutions_are_shown_without_nbgraders_marks_in_the_frameworks_at_hand(monkeypatch):
     from resnet_lessons.checks import chapter_01 as ex
 
     shown = repr(ex.two_lines.solution("pytorch"))
     assert "return F.relu(out)" in shown
     assert "SOLUTION" not in shown
     assert "keras" not in shown.lower()
+    for name in ("torch", "keras"):
+        monkeypatch.setitem(sys.modules, name, sys.modules.get(name))
     assert "KerasTwoLines" in repr(ex.two_lines.solution())
+    assert "class TwoLines" in repr(ex.two_lines.solution())
+    monkeypatch.delitem(sys.modules, "keras")
+    assert "KerasTwoLines" not in repr(ex.two_lines.solution())
     assert repr(ex.count.solution()).startswith("parameters = 2 * (3 * 3 * 32 * 32)")
     assert repr(ex.repair.solution("pytorch")).count("class ") == 1  # without the broken block
 
@@ -88,6 +99,8 @@ def test_hints_come_one_after_the_other_and_stop_at_the_third():
 
     shown = [repr(ex.repair.hint()) for _ in range(4)]
     assert [text[:11] for text in shown] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert ["ex.repair.solution()" in text for text in shown] == [False, False, True, True]
+    assert "<code>out</code>" in ex.two_lines.hint(1)._repr_html_()
     assert repr(ex.repair.hint(2)) == shown[1]
 
 

@@ -25,7 +25,7 @@ def test_recorded_degradation_says_what_chapter_00_says_of_it():
     patient = [run["history"]["train_accuracy"][-1] for run in training.recorded("patience")["runs"]]
     assert len(patient) == 6
     assert max(patient) < min(reached["plain-20"]) - 0.05
-    with pytest.raises(ValueError, match="There is no record 'nonsense'; there are: .*degradation, .*lesion, patience, "):
+    with pytest.raises(ValueError, match=r"no record 'nonsense'; there are: .*degradation, .*lesion, patience, "):
         training.recorded("nonsense")
 
 
