@@ -46,11 +46,11 @@ SYMPTOMS = [
     ),
     Question(
         "run-s",
-        "<b>Run S.</b> At the end both accuracies are near 10 %, and the loss is near ln 10 = 2.30 or above it, after "
-        "going up and down.",
+        "<b>Run S.</b> Both accuracies are near 10 % from the first epoch to the last, and the loss never falls below "
+        "ln 10 = 2.30.",
         {
-            "The rate is too high": "Each step overshoots. 2.30 is the loss of one who says 10 % to every class. What it had "
-            "learned at first is lost.",
+            "The rate is too high": "Each step overshoots. 2.30 is the loss of one who says 10 % to every class, and this is "
+            "no better.",
             "The rate is too low": "Then the loss would fall a little with every epoch.",
             "It saw too few images": "A hundred images are quickly learned by heart.",
             "BN's running statistics are far behind": "The training accuracy is measured in training mode, without them.",
@@ -119,7 +119,7 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     "augment": Question(
         "augment",
         "The paper's recipe for CIFAR-10 pads each image by 4 pixels, cuts a part of the old size out at random, and mirrors "
-        "every other one. On our digits, 8×8 pixels, six epochs with it end",
+        "it with probability 1/2. On our digits, 8×8 pixels, four epochs with it end",
         {
             "far below those without it": "A shift by up to 4 pixels pushes half of an 8×8 picture out of sight, and a mirrored "
             "digit is mostly no digit. Augmentation says what does <i>not</i> change an image's class, and that depends on the "
@@ -169,13 +169,13 @@ QUESTIONS: dict[str, Question | list[Question]] = {
     ),
     "float32": Question(
         "float32",
-        "Now in float32, as one usually trains: the same initial weights, batches and recipe, in its cured form, for six "
+        "Now in float32, as one usually trains: the same initial weights, batches and recipe, in its cured form, for four "
         "epochs. At the end the two networks",
         {
-            "are different ones, about equally good": "A difference in the seventh digit grows with every step. After some "
-            "hundred steps these are two runs, as if of two seeds.",
-            "agree in their test losses to 5 digits": "In float64 they would. In float32 the first step already differs in "
-            "the seventh digit, and training does not forget it.",
+            "are different ones, about equally good": "The first steps differ by a rounding, and training makes a difference "
+            "grow. After some dozens of steps these are two runs, as if of two seeds.",
+            "agree in their training losses to 5 digits": "In float64 they would, and to 12. In float32 a rounding of the "
+            "seventh digit grows from step to step.",
             "are of different quality": "Rounding has no preference. One run in each cannot tell anyway.",
         },
         "are different ones, about equally good",

@@ -38,7 +38,7 @@ class Recipe:
     nesterov: bool = True
     momentum_form: str = "native"  # whose form momentum has where the rate changes; "native": the framework's own
     weight_decay: float = 0.0  # coupled, as in the papers: decay · weight is added to the gradient
-    decay_all: bool = False  # the papers decay BN's γ and β and the biases as well
+    decay_all: bool = False  # BN's γ and β and the biases decay as well, as in the second paper's code
     label_smoothing: float = 0.0
     augment: str | None = None
     normalization: str = "channel"  # "pixel": subtract the mean image, divide by nothing (1512.03385, section 4.2)
