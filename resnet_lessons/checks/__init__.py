@@ -29,8 +29,9 @@ To add a mistake
 To add an exercise
 ------------------
 1. A reference in `blocks` (layers, body, wiring), unless one fits.
-2. A `BlockTask` or `ValueTask` in the chapter's module (`chapter_01`), and in its `TASKS`. `names` are the variables that
-   hold the answer, one a framework.
+2. A `BlockTask`, a `ValueTask`, or a `cases.CasesTask` (a block that is judged in several shapes and strides) in the
+   chapter's module (`chapter_01`, `chapter_02`), and in its `TASKS`. `names` are the variables that hold the answer, one a
+   framework.
 3. Cells in `solutions/NN_name/exercise.ipynb`: the text; for each framework a cell tagged with its route and with nbgrader's
    `grade_id` "key-pytorch" or "key-tensorflow" and the answer between BEGIN and END SOLUTION; `ex.key.check(Name)` below it;
    at the end, `ex.key.graded(globals())` under the `grade_id` "key-points". `metadata["resnet_lessons"]["tasks"]` of the

@@ -17,7 +17,7 @@ from .diagnose import Diagnosis, diagnose
 from .evidence import Evidence, gather
 from .mistakes import Mistake
 from .outcome import NOT_ATTEMPTED, NOT_YET, RIGHT, Outcome
-from .task import FRAMEWORKS, Task, _is_empty, _not_attempted
+from .task import FRAMEWORKS, Task, is_empty, not_attempted
 from .uses import framework_of
 from .wiring import Reference
 
@@ -74,7 +74,7 @@ class CasesTask(Task):
     combine: Callable[[Sequence[Judged]], tuple[Mistake, ...]] = all_of_them
 
     def _judge(self, answer: Any) -> Outcome:
-        if _is_empty(answer):
+        if is_empty(answer):
             return Outcome(self.key, NOT_ATTEMPTED)
         framework = framework_of(answer)
         if not (isinstance(answer, (type, partial)) or inspect.isroutine(answer)):
@@ -86,7 +86,7 @@ class CasesTask(Task):
         for case in reversed(self.cases):
             evidence = gather(_made_with(answer, case.arguments), case.reference, framework)
             evidence.called_with = ", ".join(map(str, case.arguments))
-            if not judged and (reason := _not_attempted(answer, evidence)) is not None:
+            if not judged and (reason := not_attempted(answer, evidence)) is not None:
                 return Outcome(self.key, NOT_ATTEMPTED, reason, framework=evidence.framework)
             started = time.monotonic()
             found = self._diagnose(evidence, case.reference, all_of_them(judged), late=spent > SECONDS)

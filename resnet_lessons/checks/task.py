@@ -153,10 +153,10 @@ class BlockTask(Task):
     catalogue: Sequence[Mistake] = field(kw_only=True)
 
     def _judge(self, answer: Any) -> Outcome:
-        if _is_empty(answer):
+        if is_empty(answer):
             return Outcome(self.key, NOT_ATTEMPTED)
         evidence = gather(answer, self.reference)
-        if (reason := _not_attempted(answer, evidence)) is not None:
+        if (reason := not_attempted(answer, evidence)) is not None:
             return Outcome(self.key, NOT_ATTEMPTED, reason, framework=evidence.framework)
         found = diagnose(evidence, self.reference, self.catalogue)
         if found.right:
@@ -185,7 +185,7 @@ class ValueTask(Task):
     choices: Sequence[str] = ()
 
     def _judge(self, answer: Any) -> Outcome:
-        if _is_empty(answer):
+        if is_empty(answer):
             return Outcome(self.key, NOT_ATTEMPTED)
         if len(self.answers) == 1 and not isinstance(answer, Mapping):
             answer = {next(iter(self.answers)): answer}
@@ -195,11 +195,11 @@ class ValueTask(Task):
         if answer and not answer.keys() & self.answers.keys():
             return Outcome(self.key, NOT_YET, (f"The dict has none of the keys {asked}.",))
         given = {question: answer.get(question) for question in self.answers}
-        if all(_is_empty(value) for value in given.values()):
+        if all(is_empty(value) for value in given.values()):
             return Outcome(self.key, NOT_ATTEMPTED)
         observed, mistakes = [], []
         for question, value in given.items():
-            if _is_empty(value):
+            if is_empty(value):
                 observed.append(f"{question}: not answered yet.")
             elif not _same(value, self.answers[question]):
                 observed.append(f"{question}: {_short(value)} {self._what_it_is(value)}.")
@@ -246,7 +246,7 @@ def _answer_in(source: str) -> str:
     return "\n".join(line for line in source.split("\n") if line.strip() not in (start.strip(), end))
 
 
-def _not_attempted(answer: Any, evidence: Evidence) -> tuple[str, ...] | None:
+def not_attempted(answer: Any, evidence: Evidence) -> tuple[str, ...] | None:
     """What to say about a cell that was left as it came; None if it was not."""
     error = evidence.error
     kind = answer if isinstance(answer, type) else type(answer)
@@ -268,7 +268,8 @@ def _holds_the_mark(function: Any) -> bool:
         return True
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
+    """Whether a variable still holds what the exercise came with."""
     return any(value is empty for empty in EMPTY) or (isinstance(value, str) and not value.strip(" .…"))
 
 
