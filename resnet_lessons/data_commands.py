@@ -11,7 +11,6 @@ from resnet_lessons import summary as report
 from resnet_lessons.datasets.catalogue import CATALOGUE, Published, find
 from resnet_lessons.datasets.check import PartFindings, check
 from resnet_lessons.datasets.resolve import not_here
-from resnet_lessons.training.commands import table
 
 LISTED = 20  # problems that are shown
 
@@ -26,7 +25,7 @@ def show() -> None:
         rows.append([published.name, *counts, _size(published), _where(published)])
     folder = os.environ.get(datasets.VARIABLE)
     report.write(
-        f"{table(rows)}\n"
+        f"{report.table(rows)}\n"
         f"{datasets.VARIABLE} is {folder or 'not set'}. Where --data takes a name, it also takes a path (class folders, parquet "
         "files, idx files)\nand tfds:NAME of TensorFlow Datasets. `resnet-lessons data check NAME` reads all of one.\n"
     )
@@ -82,7 +81,7 @@ def check_all(name: str, image_size: int | None) -> bool:
     parts = check(dataset)
     rows = [["part", "images", "classes", "of one class", "height", "width"], *map(_row, parts)]
     shown = ", ".join(dataset.class_names[:10]) + (", …" if len(dataset.class_names) > 10 else "")
-    report.write(f"{dataset.name}{_from(name)}\n\n{table(rows)}\nclasses: {shown}\n")
+    report.write(f"{dataset.name}{_from(name)}\n\n{report.table(rows)}\nclasses: {shown}\n")
     return _tell([problem for part in parts for problem in part.problems(dataset)])
 
 

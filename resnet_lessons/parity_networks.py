@@ -219,7 +219,7 @@ class _Torch(Network):
     def outputs(self, images: np.ndarray) -> np.ndarray:
         import torch
 
-        with self._mode(training=False), torch.no_grad():
+        with in_mode(self.net, training=False), torch.no_grad():
             return self.net(self._input(images)).cpu().numpy()
 
     def gradients(self, images: np.ndarray, direction: np.ndarray) -> dict[Key, np.ndarray]:
@@ -233,7 +233,7 @@ class _Torch(Network):
             if isinstance(module, norms)
         ]
         try:
-            with self._mode(training=True), torch.enable_grad():
+            with in_mode(self.net, training=True), torch.enable_grad():
                 outputs = self.net(inputs)
                 loss = (outputs * torch.as_tensor(direction, dtype=outputs.dtype, device=outputs.device)).sum()
                 parameters = {name: value for name, value in self.net.named_parameters() if value.requires_grad}
@@ -279,15 +279,17 @@ class _Torch(Network):
         like = next((p for p in self.net.parameters() if p.is_floating_point()), torch.empty(0))
         return torch.tensor(images, dtype=like.dtype, device=like.device)
 
-    @contextmanager
-    def _mode(self, training: bool) -> Iterator[None]:
-        modes = {module: module.training for module in self.net.modules()}
-        self.net.train(training)
-        try:
-            yield
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
+
+@contextmanager
+def in_mode(net: Any, training: bool) -> Iterator[None]:
+    """Put a PyTorch module into training or evaluation mode, and each of its parts back into its own."""
+    modes = {module: module.training for module in net.modules()}
+    net.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 KERAS_KINDS = {

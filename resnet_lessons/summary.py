@@ -238,6 +238,13 @@ def show(summary: Summary, versus: Summary | None = None, by_layer: bool = False
         _show_both(page, versus, summary, by_layer)
 
 
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the header first, as aligned text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([aligned[0], "─" * (sum(widths) + 2 * len(widths) - 2), *aligned[1:]]) + "\n"
+
+
 def write(text: str) -> None:
     """Write to standard output, in signs that it can encode, for as long as anybody reads it."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -6,9 +6,9 @@ parameters of one's own are seen alike; what feeds what is read from autograd's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from resnet_lessons.parity_networks import in_mode
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class TorchNetwork(Network):
         source = x.grad_fn
         recorder = _Recorder(self)
         try:
-            with self._mode(training=False), torch.enable_grad(), recorder:
+            with in_mode(self.net, training=False), torch.enable_grad(), recorder:
                 out = self.net(x)
         finally:
             self.partial = [Use(u.layer, frozenset(), u.in_shape, u.out_shape) for u in recorder.uses]
@@ -69,12 +69,12 @@ class TorchNetwork(Network):
         return trace
 
     def outputs(self, images: np.ndarray) -> np.ndarray:
-        with self._mode(training=False), torch.no_grad():
+        with in_mode(self.net, training=False), torch.no_grad():
             return _array(_tensor(self.net(self._input(images))))
 
     def gradients(self, images: np.ndarray, direction: np.ndarray, trace: Trace) -> Gradients:
         leaf = self._input(images).requires_grad_()
-        with self._mode(training=True), torch.enable_grad():
+        with in_mode(self.net, training=True), torch.enable_grad():
             out = _tensor(self.net(leaf * 1.0))
         wanted: dict[Any, torch.Tensor] = {"input": leaf}
         for layer in trace.layers:
@@ -131,16 +131,6 @@ class TorchNetwork(Network):
     def _input(self, images: np.ndarray) -> torch.Tensor:
         like = next((p for p in self.net.parameters() if p.is_floating_point()), None)
         return torch.tensor(images, dtype=torch.get_default_dtype() if like is None else like.dtype)
-
-    @contextmanager
-    def _mode(self, training: bool) -> Iterator[None]:
-        modes = {module: module.training for module in self.net.modules()}
-        self.net.train(training)
-        try:
-            yield
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
 
 
 class _Recorder(TorchFunctionMode):

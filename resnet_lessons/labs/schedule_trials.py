@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from resnet_lessons import parity, resnet_config, training
@@ -48,10 +48,10 @@ class Plan:
 
     def recipe(self, seed: int = 0) -> training.Recipe:
         """The recipe with this schedule; the seed decides the order of the images."""
-        return training.Recipe(
-            epochs=self.epochs, batch_size=RECIPE.batch_size, momentum_form=RECIPE.momentum_form, seed=seed,
-            schedule=self.shape, peak_rate=self.rate, drops=self.drops, warm_up=self.warm_up,
-            warm_up_shape=self.warm_up_shape, warm_up_from=FLAT * self.rate if self.warm_up_shape == "constant" else 0.0,
+        return replace(
+            RECIPE, epochs=self.epochs, seed=seed, schedule=self.shape, peak_rate=self.rate, drops=self.drops,
+            warm_up=self.warm_up, warm_up_shape=self.warm_up_shape,
+            warm_up_from=FLAT * self.rate if self.warm_up_shape == "constant" else 0.0,
         )  # fmt: skip
 
     def rates(self) -> list[float]:

@@ -187,7 +187,7 @@ def runs(folder: Path) -> None:
     if not there:
         print(f"There are no runs in {folder}; `resnet-lessons train` makes one.")
         return
-    report.write(table(saved.runs_table(there)))
+    report.write(report.table(saved.runs_table(there)))
 
 
 def compare(paths: Sequence[Path], output: Path | None) -> None:
@@ -198,14 +198,14 @@ def compare(paths: Sequence[Path], output: Path | None) -> None:
     empty = [str(run.path) for run in there if not run.history]
     if empty:
         raise ValueError(f"{', '.join(empty)} has no finished epoch yet, so there is nothing to compare.")
-    lines = table(saved.runs_table(there))
+    lines = report.table(saved.runs_table(there))
     for other in there[1:]:
         ours, theirs = (
             {n: run.facts.get(n) for n in ("recipe", "network", "data", "framework")} for run in (there[0], other)
         )
         differ = training.differences(ours, theirs)
         lines += f"\n{there[0].name} here, {other.name} there: {'; '.join(differ) or 'the same training'}\n"
-    lines += "\ntest accuracy by epoch\n" + table(_by_epoch(there))
+    lines += "\ntest accuracy by epoch\n" + report.table(_by_epoch(there))
     report.write(lines)
     if output is not None:
         from resnet_lessons import figures
@@ -222,13 +222,6 @@ def _by_epoch(there: Sequence[saved.Run], most: int = 12) -> list[list[str]]:
         cells = [run.history["test_accuracy"][epoch - 1 : epoch] for run in there]
         rows.append([str(epoch), *(f"{cell[0]:.2%}" if cell else "" for cell in cells)])
     return rows
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows, the header first, as aligned text."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([aligned[0], "─" * (sum(widths) + 2 * len(widths) - 2), *aligned[1:]]) + "\n"
 
 
 def share(right: int, images: int) -> str:
