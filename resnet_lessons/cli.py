@@ -410,6 +410,34 @@ def check(
     raise typer.Exit(notebook_table.show(notebook, seconds, as_json, explain))
 
 
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Look whether everything is here that the course needs.
+
+    Each problem comes with what to do. The exit status is 1 if something keeps the course from running.
+    """
+    from resnet_lessons import doctor as checks
+
+    raise typer.Exit(checks.main(as_json))
+
+
+@app.command()
+def report(
+    output: Annotated[Path | None, typer.Option(metavar="FILE.txt", help="Write it into this file, too.")] = None,
+) -> None:
+    """Write what to paste when asking for help.
+
+    Versions and what `doctor` finds; no names of users, computers or folders, and none of your answers.
+    """
+    from resnet_lessons import doctor as checks
+    from resnet_lessons.summary import write
+
+    text = checks.report()
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+    write(text)
+
+
 def _tell(report: Report) -> None:
     """Print what happened to the copies, a line for each kind, and what to do about it."""
     lines = list(report.notes)

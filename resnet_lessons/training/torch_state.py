@@ -33,7 +33,7 @@ class TorchState:
         # Each process keeps its own running statistics; `agree` averages them, where DDP would take the first one's.
         apart = DistributedDataParallelKwargs(broadcast_buffers=False)
         self.accelerator = Accelerator(cpu=on_the_processor(), kwargs_handlers=[apart])
-        self.net, self.recipe = net, recipe
+        self.net, self.recipe, self.home = net, recipe, next(net.parameters()).device
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         self.devices = self.world
         self.layout = "NHWC" if recipe.channels_last else "NCHW"
@@ -152,10 +152,11 @@ class TorchState:
         return broadcast_object_list([found])[0]
 
     def finish(self) -> None:
-        """Leave the network with what was tested in it, in the usual memory format."""
+        """Leave the network with what was tested in it, in the usual memory format, on the device it came from."""
         if self.average is not None:
             self.net.load_state_dict(self.average.module.state_dict())
         self.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.net.to(self.home)
 
 
 def on_the_processor() -> bool:
