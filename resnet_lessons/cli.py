@@ -411,6 +411,17 @@ def check(
 
 
 @app.command()
+def review() -> None:
+    """Ask again what you missed in the chapters.
+
+    A question that was missed comes back after one day, after three more, and after seven more.
+    """
+    from resnet_lessons.labs import reviews
+
+    reviews.in_terminal()
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Look whether everything is here that the course needs.
 
@@ -436,6 +447,27 @@ def report(
     if output is not None:
         output.write_text(text, encoding="utf-8")
     write(text)
+
+
+@app.command("class-report")
+def class_report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of what was handed in, such as autograded.")],
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many notebooks are checked at the same time.")
+    ] = 2,
+    seconds: Annotated[
+        float, typer.Option(metavar="N", min=1, help="How long a cell may run before it is given up.")
+    ] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count a class's mistakes, without names.
+
+    For each task: how many are right, not yet, not attempted, and the mistakes. The exit status is 1 if a notebook could not
+    be read.
+    """
+    from resnet_lessons.checks import class_report as counts
+
+    raise typer.Exit(counts.show(folder, processes=processes, seconds=seconds, as_json=as_json))
 
 
 def _tell(report: Report) -> None:

@@ -14,6 +14,7 @@ from .legal_addition import LegalAddition, legal_addition
 from .lesion import Lesion, lesion
 from .order_of_operations import OrderOfOperations, order_of_operations
 from .questions import Prediction, Question, Quiz, predict, quiz
+from .reviews import Review, review
 from .schedules import Schedules, schedules
 from .stride_move import StrideMove, stride_move
 
@@ -29,6 +30,7 @@ __all__ = [
     "Prediction",
     "Question",
     "Quiz",
+    "Review",
     "Schedules",
     "StrideMove",
     "ask",
@@ -42,6 +44,7 @@ __all__ = [
     "order_of_operations",
     "predict",
     "quiz",
+    "review",
     "schedules",
     "stride_move",
     "symptoms",

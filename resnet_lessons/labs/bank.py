@@ -359,8 +359,8 @@ def ask(chapter: str, name: str) -> Prediction | Quiz:
         raise ValueError(f"{chapter} has no question {name!r}; it has {', '.join(QUESTIONS[chapter])}.")
     found = QUESTIONS[chapter][name]
     if isinstance(found, list):
-        return Quiz(chapter, [_shuffled(question) for question in found], key=name)
-    found = _shuffled(found)
+        return Quiz(chapter, [shuffled(question) for question in found], key=name)
+    found = shuffled(found)
     return Prediction(
         chapter,
         found.key,
@@ -373,7 +373,7 @@ def ask(chapter: str, name: str) -> Prediction | Quiz:
     )
 
 
-def _shuffled(question: Question) -> Question:
+def shuffled(question: Question) -> Question:
     """Return the question with its options in an order of its own, always the same: answers are written first above."""
     options = list(question.options.items())
     random.Random(question.key).shuffle(options)

@@ -135,10 +135,7 @@ class Prediction(widgets.VBox):
         first = self.guess is None
         self.guess = self.guess or option
         self.choice = option
-        value: dict[str, Any] = {"choice": option, "first": first}
-        if self._answer is not None:
-            value["right"] = option == self._answer
-        progress.record(*self._names, value)
+        self._note(option, first)
         for button, other in zip(self._buttons, self._options, strict=True):
             (button.add_class if other == option else button.remove_class)("rl-chosen")
         self._feedback.value = self._render_feedback()
@@ -158,6 +155,13 @@ class Prediction(widgets.VBox):
     def on_choice(self, watcher: Callable[[], None]) -> None:
         """Call a function after each choice."""
         self._watchers.append(watcher)
+
+    def _note(self, option: str, first: bool) -> None:
+        """Keep a choice in the learner's progress."""
+        value: dict[str, Any] = {"choice": option, "first": first}
+        if self._answer is not None:
+            value["right"] = option == self._answer
+        progress.record(*self._names, value)
 
     def _render_feedback(self) -> str:
         assert self.choice is not None
