@@ -176,10 +176,8 @@ def in_terminal() -> int:
         for letter, option in zip("abcdefgh", options, strict=False):
             print(f"  {letter}  {option}")
         letters = "abcdefgh"[: len(options)]
-        while (given := read(f"\n{letters[0]} to {letters[-1]}, or nothing to stop: ").strip().lower()) not in (
-            *letters,
-            "",
-        ):
+        prompt = f"\n{letters[0]} to {letters[-1]}, or nothing to stop: "
+        while (given := _typed(prompt)) not in (*letters, ""):
             print(f"{given!r} is none of the letters.")
         if not given:
             break
@@ -189,11 +187,8 @@ def in_terminal() -> int:
         print(f"{'✓ Right' if good else '✗ Not so'}. {_plain(asked.options[option])}")
         if not good and asked.link_text:
             print(f"To read up: {_plain(asked.link_text)}.")
-    print(
-        f"{right} of {done} right. {outlook()}"
-        if done
-        else f"Nothing {'answered' if waiting else 'is due'}. {outlook()}"
-    )
+    nothing = "Nothing answered" if waiting else "Nothing is due"
+    print(f"{right} of {done} right. {outlook()}" if done else f"{nothing}. {outlook()}")
     return done
 
 
