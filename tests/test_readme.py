@@ -108,7 +108,7 @@ def test_every_command_and_option_of_ours_exists() -> None:
 def test_options_named_alone_exist() -> None:
     """In the README's table of commands, options stand behind the command that they belong to."""
     root: Any = typer.main.get_command(cli.app)
-    rows = re.findall(r"^\| `resnet-lessons (\w+)[^`]*` \|(.*)\|$", TEXTS["README.md"], re.MULTILINE)
+    rows = re.findall(r"^\| `resnet-lessons ([\w-]+)[^`]*` \|(.*)\|$", TEXTS["README.md"], re.MULTILINE)
     assert len(rows) == len(root.commands)
     for name, meaning in rows:
         known = {option for parameter in root.commands[name].params for option in parameter.opts}
