@@ -14,7 +14,7 @@ endif
 # A Python that was asked for by name must be the environment's; otherwise an existing environment is kept.
 THIS_PYTHON = $(if $(filter file,$(origin PYTHON)),,--this-python)
 
-.PHONY: help environment lab test stress lint chapters exercises format lock clean
+.PHONY: help environment lab test stress lint chapters exercises site format lock clean
 
 help:
 	@echo "make lab       open the course in JupyterLab   ROUTE=both|pytorch|tensorflow  PORT=8888  LAB_ARGS=..."
@@ -22,6 +22,7 @@ help:
 	@echo "make stress    kill trainings at random moments and resume them   KILLS=$(KILLS)"
 	@echo "make chapters  run the chapters and save their outputs   ONLY=01_basic_block"
 	@echo "make exercises make exercises/ from solutions/, with nbgrader"
+	@echo "make site      make build/site, the chapters as pages to read, from their saved outputs"
 	@echo "make format    format the code, notebooks included"
 	@echo "make lock      raise the packages and write requirements.txt"
 	@echo "make clean     remove the environment and caches; never work/"
@@ -51,6 +52,9 @@ chapters: environment
 
 exercises: environment
 	@$(VENV_PYTHON) tools/exercises.py
+
+site: environment
+	@$(VENV_PYTHON) tools/site.py
 
 format: environment
 	@$(VENV_PYTHON) -m ruff check --fix

@@ -132,7 +132,7 @@ def condition(where: list[bool], name: str) -> str:
 
 def lock() -> str:
     """Return the text of requirements.txt."""
-    needed = [closure("resnet-lessons", {"test"}, environment) for environment in environments()]
+    needed = [closure("resnet-lessons", {"site", "test"}, environment) for environment in environments()]
     lines = [
         f"{name}=={version(name)}{condition([name in there for there in needed], name)}\n"
         for name in sorted(set.union(*needed))
