@@ -207,7 +207,8 @@ def test_quiet(capfd):
     assert capfd.readouterr().err == ""
 """
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--capture={capture}", "test_it.py"]
+    plain = ["-p", "no:cacheprovider", "-p", "no:nbval"]
+    command = [sys.executable, "-m", "pytest", "-q", *plain, f"--capture={capture}", "test_it.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
     assert "tensorflow" not in done.stderr.lower()

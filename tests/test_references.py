@@ -1,5 +1,7 @@
 """The twins against networks that others wrote: Hugging Face transformers and keras.applications, random weights."""
 
+from functools import lru_cache
+
 from resnet_lessons import parity, pretrained, tf_resnet, torch_resnet
 from resnet_lessons.frameworks import FRAMEWORKS
 from resnet_lessons.tf_layers import dtype_of_layers
@@ -11,47 +13,61 @@ import torch
 
 transformers = pytest.importorskip("transformers", reason="pip install 'resnet-lessons[test]' brings transformers")
 
-HUGGING_FACE = [
-    (18, "v1", {"depths": [2, 2, 2, 2], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]}),
-    (34, "v1", {"depths": [3, 4, 6, 3], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]}),
-    (50, "v1", {"depths": [3, 4, 6, 3], "downsample_in_bottleneck": True}),
-    (50, "v1.5", {"depths": [3, 4, 6, 3]}),
-    (101, "v1.5", {"depths": [3, 4, 23, 3]}),
-]
+HUGGING_FACE = {
+    (18, "v1"): {"depths": [2, 2, 2, 2], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]},
+    (34, "v1"): {"depths": [3, 4, 6, 3], "layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]},
+    (50, "v1"): {"depths": [3, 4, 6, 3], "downsample_in_bottleneck": True},
+    (50, "v1.5"): {"depths": [3, 4, 6, 3]},
+    (101, "v1.5"): {"depths": [3, 4, 23, 3]},
+}
 
 
-@pytest.mark.parametrize(("depth", "version", "options"), HUGGING_FACE, ids=lambda value: str(value)[:5])
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("size", [(64, 64), (65, 71)], ids=["even", "odd"])
-def test_hugging_face_resnets_give_the_same_logits(depth, version, options, framework, size):
+@lru_cache(maxsize=1)  # both frameworks are compared with it, one after the other
+def hugging_face(depth, version):
     torch.manual_seed(0)
+    options = HUGGING_FACE[depth, version]
     theirs = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=7, **options)).eval()
     parity.randomize_batch_norm(theirs)
+    return theirs
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(("depth", "version"), HUGGING_FACE)
+def test_hugging_face_resnets_give_the_same_logits(depth, version, framework):
+    theirs = hugging_face(depth, version)
     ours = pretrained.load(theirs, framework=framework)
     assert (ours.config.depth, ours.config.version) == (depth, version)
-    x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype("float32")
-    with torch.no_grad():
-        expected = theirs(torch.tensor(x)).logits.numpy()
-    np.testing.assert_allclose(parity.wrap(ours).outputs(x), expected, atol=1e-4 * np.abs(expected).max())
+    for size in ((64, 64), (65, 71)):
+        x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype("float32")
+        with torch.no_grad():
+            expected = theirs(torch.tensor(x)).logits.numpy()
+        np.testing.assert_allclose(parity.wrap(ours).outputs(x), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@lru_cache(maxsize=1)
+def keras_application(name):
+    """A network of keras.applications with random biases and BN tensors: fresh ones would hide a mistake."""
+    theirs = getattr(keras.applications, name)(
+        weights=None, classes=7, classifier_activation=None, input_shape=(64, 64, 3)
+    )
+    generator = np.random.default_rng(0)
+    for layer in theirs.layers:
+        values = layer.get_weights()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([generator.uniform(0.5, 1.5, value.shape) for value in values])
+        elif len(values) == 2:
+            layer.set_weights([values[0], generator.standard_normal(values[1].shape)])
+    x = generator.standard_normal((2, 64, 64, 3)).astype("float32")
+    return theirs, x, theirs.predict(x, verbose=0)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize(("name", "depth"), [("ResNet50", 50), ("ResNet101", 101)])
 def test_keras_applications_resnets_give_the_same_logits(name, depth, framework):
     """Their convolutions have biases, which the BN behind each takes up exactly; their eps is 1.001e-5."""
-    build = getattr(keras.applications, name)
-    theirs = build(weights=None, classes=7, classifier_activation=None, input_shape=(64, 64, 3))
-    generator = np.random.default_rng(0)
-    for layer in theirs.layers:  # random biases and BN tensors: fresh ones would hide a mistake
-        values = layer.get_weights()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([generator.uniform(0.5, 1.5, value.shape) for value in values])
-        elif len(values) == 2:
-            layer.set_weights([values[0], generator.standard_normal(values[1].shape)])
+    theirs, x, expected = keras_application(name)
     ours = pretrained.load(theirs, framework=framework)
     assert (ours.config.depth, ours.config.version, ours.config.bn_eps) == (depth, "v1", 1.001e-5)
-    x = generator.standard_normal((2, 64, 64, 3)).astype("float32")
-    expected = theirs.predict(x, verbose=0)
     found = parity.wrap(ours).outputs(x.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
     wrong = pretrained.load(theirs, framework=framework, version="v1.5")  # the same weights, another network

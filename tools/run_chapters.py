@@ -114,7 +114,8 @@ def execute(notebook: Any, folder: Path) -> int:
         )
         try:
             # The kernel's own stderr holds what it says while it starts, and why it died if it does.
-            client.execute(env={**os.environ, "RESNET_LESSONS_PROGRESS": progress}, stderr=log)
+            # A kernel whose manager was given is ended only on request.
+            client.execute(env={**os.environ, "RESNET_LESSONS_PROGRESS": progress}, stderr=log, cleanup_kc=True)
         except DeadKernelError as error:
             log.seek(0)
             raise RuntimeError(f"{error}\n{log.read().decode(errors='replace')[-2000:]}") from error

@@ -201,6 +201,7 @@ def _kernel(folder: Path, seconds: float) -> Iterator[Any]:
         timeout=int(max(seconds, 1)),
         allow_errors=True,
         record_timing=False,
+        shutdown_kernel="immediate",  # a cell may never end
         resources={"metadata": {"path": str(folder)}},
     )
 
@@ -211,7 +212,8 @@ def _kernel(folder: Path, seconds: float) -> Iterator[Any]:
         outputs: list[Any] = cell.outputs
         return outputs
 
-    with tempfile.TemporaryFile() as log, client.setup_kernel(stderr=log):  # what the kernel says of itself
+    # What the kernel says of itself goes into the log. A kernel whose manager was given is ended only on request.
+    with tempfile.TemporaryFile() as log, client.setup_kernel(cleanup_kc=True, stderr=log):
         yield execute
 
 

@@ -29,6 +29,7 @@ class CoupledSGD(keras.optimizers.SGD):
     def __init__(self, *arguments: Any, decay: float = 0.0, decay_all: bool = False, clip: Any = None, **options: Any):
         super().__init__(*arguments, **options)
         self.decay, self.decay_all, self.clip = decay, decay_all, clip
+        self._scale: Any = None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
         """Clip, then update."""
@@ -55,10 +56,17 @@ class CoupledSGD(keras.optimizers.SGD):
         Keras's momentum is a sum of steps, rate included, and PyTorch's a sum of gradients. Without the scaling, old
         gradients go on at the rate of their own time.
         """
-        if change != 1:
-            for momentum in self.momentums:
-                momentum.assign(momentum * _number(change, momentum))
+        if change != 1 and self.momentum:
+            if self._scale is None:
+                # One graph for all: a call for each variable takes as long as a small network's whole step.
+                scale = tf.function(self._scale_momenta, autograph=False)
+                self._scale = scale.get_concrete_function(tf.TensorSpec((), "float64"))
+            self._scale(tf.constant(change, "float64"))
         self.learning_rate = rate
+
+    def _scale_momenta(self, change: Any) -> None:
+        for momentum in self.momentums:
+            momentum.assign(momentum * ops.cast(change, momentum.dtype))
 
     def finalize_variable_values(self, var_list: Any) -> None:
         """Leave the weights as they are: Keras would put the running averages in their place after every `fit`."""

@@ -8,6 +8,7 @@ from resnet_lessons.checks import notebook_table
 from resnet_lessons.checks.notebook import Report, check_notebook
 from tests.command_line import assert_one_line
 
+import psutil
 import pytest
 
 RIGHT = """
@@ -61,6 +62,13 @@ def test_a_cell_that_never_ends_is_left_out(tmp_path):
     report = check_notebook(path, seconds=2)
     assert report.outcomes["count"]["status"] == "right"
     assert "Code cell 2 was still running after 2 seconds" in report.notes[0]
+    assert kernels() == []
+
+
+def kernels() -> list[str]:
+    """Command lines of the kernels that this process has started and that still run."""
+    running = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    return [line for line in running if "ipykernel" in line]
 
 
 def test_the_command_prints_a_table_or_json_and_fails_unless_all_is_right(tmp_path, capsys, monkeypatch):

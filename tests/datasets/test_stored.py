@@ -7,6 +7,7 @@ from pathlib import Path
 from resnet_lessons import datasets
 from resnet_lessons.datasets.catalogue import CATALOGUE
 from tests.mirrors import LAYOUT, encoded, isolate, pixels, write_folders, write_idx, write_parquet, write_published
+from tests.real_cifar10 import cifar10, needs_cifar10
 
 import numpy as np
 import pytest
@@ -348,12 +349,9 @@ def test_faulty_idx_files_are_named(tmp_path):
 # The real ones --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
-    not DATA or not Path(DATA, "uoft-cs/cifar10").is_dir(),
-    reason=f"set {datasets.VARIABLE} to a folder that holds uoft-cs/cifar10 (the hub's parquet files)",
-)
+@needs_cifar10
 def test_the_real_cifar_10():
-    found = datasets.load_dataset("cifar10")
+    found = cifar10()
     assert (len(found.train), len(found.test), found.image_shape) == (50_000, 10_000, (3, 32, 32))
     np.testing.assert_array_equal(np.bincount(found.train.labels), [5000] * 10)
     np.testing.assert_array_equal(np.bincount(found.test.labels), [1000] * 10)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 
 from resnet_lessons import labs, progress, resnet_config, trace
@@ -513,12 +511,3 @@ def test_what_a_notebook_saves_is_the_same_in_every_run(lab):
             assert other._repr_mimebundle_()[mime] == before[mime]
     assert "<img alt=" in before["text/html"]
     assert "25,557,032 parameters" in before["text/html"]
-
-
-def test_no_framework_and_no_matplotlib_is_imported():
-    program = (
-        "import sys; from resnet_lessons import labs; lab = labs.explorer(50, 'v1.5'); lab.right(version='v2'); "
-        "lab.select('layer2.0'); print(sorted({'torch', 'tensorflow', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.notebooks.single_route import leave_out_slow_imports
+
 import pytest
 from nbval_guards import KERNELSPEC, LANGUAGE_INFO, find_faults
 
@@ -147,6 +149,7 @@ def run_pytest(folder: Path, *options: str) -> str:
         "--color=no", *options,
     ]  # fmt: skip
     (folder / "empty.ini").write_text("[pytest]\npythonpath = .\n")
+    leave_out_slow_imports(folder)
     path = {"PYTHONPATH": str(TESTS)}
 
     done = subprocess.run(

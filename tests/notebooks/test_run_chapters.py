@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.notebooks.single_route import leave_out_slow_imports
+
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,7 @@ def test_a_saved_notebook_has_no_faults_and_passes_strict_nbval(tool, tmp_path, 
     assert "unchanged" in capsys.readouterr().out
 
     options = ["-p", "nbval_guards", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "-q"]
+    leave_out_slow_imports(tmp_path)
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT / 'tests'}\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, path], cwd=tmp_path, capture_output=True, text=True
