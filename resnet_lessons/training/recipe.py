@@ -158,7 +158,7 @@ RECIPES = {
         channels_last=True,
     ),
     "fast-cifar": Recipe(
-        epochs=40, batch_size=128, peak_rate=0.3, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
+        epochs=40, batch_size=256, peak_rate=0.5, momentum_form="pytorch", weight_decay=5e-4, augment="pad-crop-flip",
         precision="auto", channels_last=True,
     ),
     "paper-cifar": PAPER_CIFAR,

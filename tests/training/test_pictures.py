@@ -1,18 +1,11 @@
 """Pictures named by the weights that come with the course."""
 
-import os
-from pathlib import Path
-
-from resnet_lessons import cli, datasets, pretrained, training
+from resnet_lessons import cli, pretrained, training
 from resnet_lessons.frameworks import FRAMEWORKS
 from resnet_lessons.training import pictures, saved
+from tests.real_cifar10 import cifar10, needs_cifar10
 
 import pytest
-
-needs_cifar10 = pytest.mark.skipif(
-    not Path(os.environ.get("RESNET_LESSONS_DATA", "/nowhere"), "uoft-cs/cifar10").is_dir(),
-    reason="needs CIFAR-10 in RESNET_LESSONS_DATA/uoft-cs/cifar10 (README, section Data)",
-)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -23,7 +16,7 @@ def test_the_cat_is_a_cat(framework):
     assert len(chances) == 10
     assert sum(chances.values()) == pytest.approx(1)
     assert list(chances.values()) == sorted(chances.values(), reverse=True)
-    assert (named.config.depth, named.config.parameters) == (20, 269_722)
+    assert (named.config.depth, named.config.parameters) == (20, 272_474)
 
 
 def test_both_frameworks_say_the_same_of_any_photograph():
@@ -37,9 +30,9 @@ def test_both_frameworks_say_the_same_of_any_photograph():
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_weights_that_come_with_the_course_score_what_their_record_says(framework):
     record = training.recorded("cifar10_pytorch")
-    net, cifar10 = pretrained.load(pictures.WEIGHTS, framework=framework), datasets.load_dataset("cifar10")
+    net = pretrained.load(pictures.WEIGHTS, framework=framework)
     right = 0
-    for images, labels in training.part_to_test_on(cifar10, training.Recipe()):
+    for images, labels in training.part_to_test_on(cifar10(), training.Recipe()):
         right += int((training.predict(net, images).argmax(axis=1) == labels).sum())
     assert right == round(10_000 * record["runs"][0]["history"]["test_accuracy"][-1])
 
