@@ -17,3 +17,14 @@ c.ClearSolutions.text_stub = "*Your answer here.*"
 # A learner's notebook is graded to its end, whatever raises; a cell that hangs is given up.
 c.Execute.timeout = 120
 c.Execute.interrupt_on_timeout = True
+
+# What learners do to the cells of a notebook is repaired from the release, or reported by student and cell.
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput",
+    "resnet_lessons.checks.submission.PrepareSubmission",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.pre_convert_hook = "resnet_lessons.checks.submission.name_notebook"

@@ -122,7 +122,9 @@ def start(route: Route = None, work: Work = None) -> None:
     """
     from resnet_lessons import learner
 
-    _tell(learner.start(route, work))
+    report = learner.start(route, work)
+    _tell(report)
+    _write_start_page(report.work)
 
 
 @app.command()
@@ -162,16 +164,79 @@ def lab(
         list[str] | None, typer.Argument(metavar="[-- JUPYTER OPTIONS]", help="Passed on to JupyterLab as they are.")
     ] = None,
 ) -> None:
-    """Make your copies of the notebooks and open JupyterLab on them.
+    """Make your copies and open JupyterLab on them.
 
     Existing ones stay as they are (another --route replaces those you did not edit).
     """
+    from functools import partial
+
     from resnet_lessons import learner, notebook_server
 
     report = learner.start(route, work)
     _tell(report)
+    _write_start_page(report.work)
     print("Starting JupyterLab ...", flush=True)
-    raise typer.Exit(notebook_server.serve(report.work, port, browser, extra or ()))
+    refresh = partial(_write_start_page, report.work, quiet=True)
+    raise typer.Exit(notebook_server.serve(report.work, port, browser, extra or (), refresh=refresh))
+
+
+@app.command()
+def where(work: Work = None) -> None:
+    """Say where you were, and what comes next.
+
+    The next twenty minutes, and how many questions come back. Start.md of your copies says the same, and is written anew.
+    """
+    from resnet_lessons import learner, start_page
+    from resnet_lessons.summary import write
+
+    place = work or learner.course_folder() / "work"
+    write(start_page.where(place))
+    if (place / learner.RECORD).is_file():
+        start_page.write(place)
+
+
+progress_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(progress_app, name="progress")
+
+
+@progress_app.callback(invoke_without_command=True)
+def progress(context: typer.Context) -> None:
+    """Show how far you are; export it, or forget it.
+
+    Without a further command: chapter by chapter, and where it is kept. It never leaves this computer.
+    """
+    if context.invoked_subcommand is None:
+        from resnet_lessons import journey, start_page
+        from resnet_lessons import progress as store
+        from resnet_lessons.summary import write
+
+        write(start_page.as_table(journey.chapters(), store.read()))
+
+
+@progress_app.command("export")
+def export_progress(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A new file.")],
+) -> None:
+    """Write all of it into a file, as JSON."""
+    from resnet_lessons import progress as store
+
+    print(f"{store.export(file)} records are in {file}.")
+
+
+@progress_app.command("reset")
+def reset_progress(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Forget all of it, after asking.
+
+    Your notebooks stay as they are.
+    """
+    from resnet_lessons import progress as store
+
+    count = len(store.read())
+    if count and not yes:
+        typer.confirm(f"Forget {count} records? `resnet-lessons progress export FILE.json` keeps a copy", abort=True)
+    if count and not store.clear():
+        raise typer.Exit(1)
+    print(f"{count} records forgotten." if count else "Nothing was noted yet.")
 
 
 @app.command()
@@ -468,6 +533,20 @@ def class_report(
     from resnet_lessons.checks import class_report as counts
 
     raise typer.Exit(counts.show(folder, processes=processes, seconds=seconds, as_json=as_json))
+
+
+def _write_start_page(work: Path, quiet: bool = False) -> None:
+    """Write the page that the lab opens; where that fails, the lab opens without it."""
+    from resnet_lessons import start_page
+
+    try:
+        kept = start_page.write(work)
+    except (OSError, ValueError) as error:
+        if not quiet:
+            print(f"The start page could not be written: {error}", file=sys.stderr)
+        return
+    if kept and not quiet:
+        print(f"What you had written is kept: {_some(kept)}.")
 
 
 def _tell(report: Report) -> None:

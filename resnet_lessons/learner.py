@@ -22,6 +22,7 @@ from resnet_lessons.routes import ROUTES, keep_route
 
 RECORD = ".resnet-lessons.json"
 _FORMAT = 1
+_SIGNATURE = "\n<!-- resnet-lessons {} writes this page anew; edit it, and yours is kept under another name -->\n"
 
 
 @dataclass
@@ -138,6 +139,48 @@ def course_folder() -> Path:
     return folder
 
 
+def write_page(path: Path, text: str) -> str:
+    """Write a page of the course's own into the work folder, in Markdown or as a notebook, unless it is the learner's.
+
+    A page knows by a hash in it whether somebody has changed it since. Markdown that was is kept under a name with the time in
+    it, and the page is written; a notebook that was stays as it is, and so does one that says what this one says.
+
+    Returns
+    -------
+    str
+        The name under which the learner's text is kept; empty where there was none.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    if path.suffix == ".ipynb":
+        if not path.exists() or (_is_own_notebook(path) and _content_of(path) != _content(text.encode())):
+            notebook = json.loads(text)
+            notebook["metadata"]["resnet_lessons"] = {"content": _content(text.encode())}
+            write_whole(path, (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode())
+        return ""
+    data = (text + _SIGNATURE.format(_hash(text.encode())[:16])).encode()
+    kept = ""
+    if path.exists() and (there := path.read_bytes()) != data:
+        said, _, signature = there.decode("utf-8", "replace").replace("\r\n", "\n").rpartition("\n<!--")
+        if f"\n<!--{signature}" != _SIGNATURE.format(_hash(said.encode())[:16]):
+            kept = _keep(path).name
+    if not path.exists() or path.read_bytes() != data:
+        write_whole(path, data)
+    return kept
+
+
+def route_of(work: Path) -> str:
+    """Return the route that a work folder's copies are made for; "both" where that is not known."""
+    try:
+        route = json.loads((work / RECORD).read_text(encoding="utf-8"))["route"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "both"
+    return str(route) if route in ROUTES else "both"
+
+
 class _Desk:
     """One work folder, its record, and the originals as they would be copied there today."""
 
@@ -211,7 +254,7 @@ class _Desk:
         self.report.created.append(name)
 
     def _replace(self, name: str, original: bytes) -> None:
-        _write(self.work / name, original)
+        write_whole(self.work / name, original)
         self.record[name] = {"content": _content(original), "version": _hash(original)}
 
     def _put_beside(self, name: str, original: bytes) -> None:
@@ -221,20 +264,12 @@ class _Desk:
         known = self.record.setdefault(name, {"content": "", "version": ""})
         if beside.exists() and _content_of(beside) not in (known.get("beside"), _content(original)):
             self._back_up(beside)
-        _write(beside, original)
+        write_whole(beside, original)
         known.update(version=_hash(original), beside=_content(original))
         self.report.beside.append(beside.relative_to(self.work).as_posix())
 
     def _back_up(self, path: Path) -> None:
-        """Keep a file under a free name with the time in it. Copied, so that no moment is without the file."""
-        stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
-        target = path.with_name(f"{path.stem}.{stamp}.ipynb")
-        count = 1
-        while target.exists():
-            count += 1
-            target = path.with_name(f"{path.stem}.{stamp}-{count}.ipynb")
-        _write(target, path.read_bytes())
-        self.report.backups.append(target.relative_to(self.work).as_posix())
+        self.report.backups.append(_keep(path).relative_to(self.work).as_posix())
 
     def _is_newer(self, name: str, original: bytes) -> bool:
         """Whether the learner has not been given this version, neither as the copy nor beside it."""
@@ -289,7 +324,28 @@ class _Desk:
         text = json.dumps(data, indent=1, sort_keys=True) + "\n"
         path = self.work / RECORD
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            _write(path, text.encode())
+            write_whole(path, text.encode())
+
+
+def _keep(path: Path) -> Path:
+    """Keep a file under a free name with the time in it. Copied, so that no moment is without the file."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
+    target = path.with_name(f"{path.stem}.{stamp}{path.suffix}")
+    count = 1
+    while target.exists():
+        count += 1
+        target = path.with_name(f"{path.stem}.{stamp}-{count}{path.suffix}")
+    write_whole(target, path.read_bytes())
+    return target
+
+
+def _is_own_notebook(path: Path) -> bool:
+    """Whether a notebook that `write_page` wrote still says what it said."""
+    try:
+        signature = json.loads(path.read_bytes())["metadata"]["resnet_lessons"]["content"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return bool(signature == _content_of(path))
 
 
 def _originals(source: Path) -> Iterator[Path]:
@@ -362,7 +418,7 @@ def _is_record(copies: Any) -> bool:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a full disk or a crash leaves the old one as it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

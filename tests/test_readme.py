@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -276,3 +277,13 @@ def test_the_layout_of_the_data_is_the_one_that_is_read(tmp_path: Path, monkeypa
 def test_no_path_of_one_machine_is_named() -> None:
     for name, text in TEXTS.items():
         assert not re.search(r"(?<![\w.$~}\"])/(?:home|Users|root|tmp|mnt|work)/", text), name
+
+
+def test_the_exercises_are_all_listed_and_their_tasks_counted() -> None:
+    folders = sorted(path.parent.name for path in ROOT.glob("exercises/*/exercise.ipynb"))
+    listed = re.findall(r"^\| \[\d\d [^\]]+\]\(exercises/(\w+)/exercise\.ipynb\) \|", TEXTS["README.md"], re.MULTILINE)
+    assert listed == folders
+    modules = [import_module(f"resnet_lessons.checks.chapter_{name[:2]}") for name in folders]
+    number = sum(len(module.TASKS) for module in modules)
+    assert f"Six notebooks with {number} tasks" in TEXTS["README.md"]
+    assert f"chapters 01 to 06, {number} tasks" in TEXTS["CHANGELOG.md"]

@@ -5,9 +5,11 @@ In a notebook:
     from resnet_lessons.checks import chapter_01 as ex
     ex.basic_block.check(MyBlock)      right, not yet, or not attempted; never raises
     ex.basic_block.hint()              the next of three hints;  .solution() shows a solution
+    ex.basic_block.stuck()             what to do when it does not come out right, in five steps
     ex.basic_block.graded(globals())   raises unless right: for an instructor's points
 
     checks.align(answer, reference)    which tensor of a block stands for which of a reference, whatever its names
+    checks.kept("projection", "pytorch")    your own block of an earlier exercise
 
 How an answer is judged
 -----------------------
@@ -29,9 +31,9 @@ To add a mistake
 To add an exercise
 ------------------
 1. A reference in `blocks` (layers, body, wiring), unless one fits.
-2. A `BlockTask`, a `ValueTask`, or a `cases.CasesTask` (a block that is judged in several shapes and strides) in the
-   chapter's module (`chapter_01`, `chapter_02`), and in its `TASKS`. `names` are the variables that hold the answer, one a
-   framework.
+2. A `BlockTask`, a `ValueTask`, a `cases.CasesTask` (a block that is judged in several shapes and strides) or a
+   `function_task.FunctionTask` (a function of arrays or numbers) in the chapter's module (`chapter_01`, `chapter_02`), and in
+   its `TASKS`. `names` are the variables that hold the answer, one a framework.
 3. Cells in `solutions/NN_name/exercise.ipynb`: the text; for each framework a cell tagged with its route and with nbgrader's
    `grade_id` "key-pytorch" or "key-tensorflow" and the answer between BEGIN and END SOLUTION; `ex.key.check(Name)` below it;
    at the end, `ex.key.graded(globals())` under the `grade_id` "key-points". `metadata["resnet_lessons"]["tasks"]` of the
@@ -40,6 +42,7 @@ To add an exercise
 """
 
 from .align import Alignment, align
+from .kept import kept
 from .mistakes import Mistake, Section
 from .outcome import NotRightError, Outcome
 from .task import BlockTask, Task, ValueTask
@@ -54,4 +57,5 @@ __all__ = [
     "Task",
     "ValueTask",
     "align",
+    "kept",
 ]

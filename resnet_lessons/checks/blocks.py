@@ -19,7 +19,7 @@ class BasicWiring:
 
     order: str = "v1"  # "v2": BN and ReLU in front of each convolution
     first_bn: str = "after conv"  # "missing", "after relu"
-    second_bn: str = "after conv"  # "missing", "after relu", "after addition"
+    second_bn: str = "after conv"  # the last one: "missing", "after relu", "after addition"
     one_bn_for_both: bool = False
     statistics: str = ""  # "batch", "running": whichever mode the block is in
     input_relu: bool = False
@@ -32,6 +32,11 @@ class BasicWiring:
     projection: tuple[str, ...] = ()  # ("conv",), ("conv", "bn"): of the shortcut
     merge: str = "add"  # "none", "multiply", "concatenate" and its variants
     factor: float = 1.0
+
+    @property
+    def inner(self) -> tuple[tuple[str, bool], ...]:
+        """Of each layer of the branch but the last: where its BN stands, and whether it has a ReLU."""
+        return ((self.first_bn, self.middle_relu),)
 
 
 def basic_block(channels: int = 6) -> Reference:
@@ -82,38 +87,41 @@ def wired_block(
     on: Any, x: Any, w: BasicWiring, weigh: Callable[..., Any], layer: str, norm: str,
     project: Callable[[Any], Any] | None = None,
 ) -> Any:  # fmt: skip
-    """A basic block of convolutions or dense layers; `layer` and `norm` are the layers' names with {} for 1 and 2.
+    """A v1 block of convolutions or dense layers; `layer` and `norm` are the layers' names with {} for 1, 2 and so on.
 
-    `project` brings the input into the branch's shape, where that is another.
+    The branch has one layer more than `w.inner`. `project` brings the input into the branch's shape, where that is another.
     """
-    first, second = (layer.format(k) for k in (1, 2))
+    last = len(w.inner) + 1
 
     def bn(k: int, value: Any) -> Any:
-        return on.bn(norm.format(1 if w.one_bn_for_both else k), value, statistics=w.statistics)
+        return on.bn(norm.format(1 if w.one_bn_for_both and k == 2 else k), value, statistics=w.statistics)
 
     if w.order == "v2":
-        out = weigh(first, on.relu(bn(1, x)))
-        out = weigh(second, on.relu(bn(2, out)))
+        out = x
+        for k in range(1, last + 1):
+            out = weigh(layer.format(k), on.relu(bn(k, out)))
         return on.add(project(x) if project else x, out)
 
     # The branch
     if w.input_relu:
         x = on.relu(x)
     at = {"the input": x}
-    out = at["conv1"] = weigh(first, x)
-    if w.first_bn == "after conv":
-        out = bn(1, out)
-    at["bn1"] = out
-    if w.middle_relu:
-        out = on.relu(out)
-    at["relu1"] = out
-    if w.first_bn == "after relu":
-        out = bn(1, out)
-    out = weigh(second, out)
+    out = x
+    for k, (where, rectified) in enumerate(w.inner, 1):
+        out = at[f"conv{k}"] = weigh(layer.format(k), out)
+        if where == "after conv":
+            out = bn(k, out)
+        at[f"bn{k}"] = out
+        if rectified:
+            out = on.relu(out)
+        at[f"relu{k}"] = out
+        if where == "after relu":
+            out = bn(k, out)
+    out = weigh(layer.format(last), out)
     if w.second_bn == "after relu":
         out = on.relu(out)
     if w.second_bn in ("after conv", "after relu"):
-        out = bn(2, out)
+        out = bn(last, out)
     if w.branch_relu:
         out = on.relu(out)
 
@@ -131,6 +139,14 @@ def wired_block(
         carried = on.detach(carried)
 
     # The two together
+    out = merged(on, w, carried, out)
+    if w.second_bn == "after addition":
+        out = bn(last, out)
+    return on.relu(out) if w.last_relu else out
+
+
+def merged(on: Any, w: BasicWiring, carried: Any, branch: Any) -> Any:
+    """What shortcut and branch come to."""
     merge = {
         "add": on.add,
         "none": lambda _, branch: branch,
@@ -140,9 +156,5 @@ def wired_block(
         "concatenate batches": lambda x, branch: on.concatenate(x, branch, axis=0),
         "concatenate batches, branch first": lambda x, branch: on.concatenate(branch, x, axis=0),
     }
-    out = merge[w.merge](carried, out)
-    if w.factor != 1:
-        out = on.scale(out, w.factor)
-    if w.second_bn == "after addition":
-        out = bn(2, out)
-    return on.relu(out) if w.last_relu else out
+    out = merge[w.merge](carried, branch)
+    return on.scale(out, w.factor) if w.factor != 1 else out

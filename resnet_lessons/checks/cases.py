@@ -66,12 +66,15 @@ class CasesTask(Task):
         Edits of the wiring that are right as well.
     combine
         From what was found in each case to the mistakes that are named.
+    then
+        More cases, for what is right in all of `cases`.
     """
 
     cases: Sequence[Case] = field(kw_only=True)
     catalogue: Sequence[Mistake] = field(kw_only=True)
     also: Sequence[Mapping[str, Any]] = ()
     combine: Callable[[Sequence[Judged]], tuple[Mistake, ...]] = all_of_them
+    then: Sequence[Case] = ()
 
     def _judge(self, answer: Any) -> Outcome:
         if is_empty(answer):
@@ -83,8 +86,10 @@ class CasesTask(Task):
             return Outcome(self.key, NOT_YET, (f"{given}; {asked}.",), framework=framework)
         judged: list[Judged] = []
         spent = 0.0
-        for case in reversed(self.cases):
-            evidence = gather(_made_with(answer, case.arguments), case.reference, framework)
+        for case in (*reversed(self.cases), *self.then):
+            if len(judged) >= len(self.cases) and not all(one.diagnosis.right for one in judged):
+                break
+            evidence = gather(made_with(answer, case.arguments), case.reference, framework)
             evidence.called_with = ", ".join(map(str, case.arguments))
             if not judged and (reason := not_attempted(answer, evidence)) is not None:
                 return Outcome(self.key, NOT_ATTEMPTED, reason, framework=evidence.framework)
@@ -95,8 +100,9 @@ class CasesTask(Task):
         wrong = [one for one in judged if not one.diagnosis.right]
         framework = framework or judged[0].evidence.framework
         if not wrong:
-            name, count = FRAMEWORKS.get(framework, ""), len(judged)
-            text = f"Outputs, gradients and running statistics agree with the reference's in {count} shapes, in {name}."
+            name = FRAMEWORKS.get(framework, "")
+            shapes = f" in {len(judged)} shapes" if len(judged) > 1 else ""
+            text = f"Outputs, gradients and running statistics agree with the reference's{shapes}, in {name}."
             return Outcome(self.key, RIGHT, (text,), framework=framework)
         return Outcome(self.key, NOT_YET, _observed(judged), self.combine(judged), framework)
 
@@ -117,7 +123,7 @@ class CasesTask(Task):
         return next((one for one in found if one.mistakes), found[0])
 
 
-def _made_with(answer: Any, arguments: tuple[int, ...]) -> Callable[[], Any]:
+def made_with(answer: Any, arguments: tuple[int, ...]) -> Callable[[], Any]:
     def make() -> Any:
         return answer(*arguments)
 

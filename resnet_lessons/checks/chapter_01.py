@@ -65,6 +65,7 @@ basic_block = BlockTask(
         "relu(x + branch(x)), where branch is convolution, BN, ReLU, convolution, BN, and ends without a ReLU.",
     ),
     {"pytorch": "MyBlock", "tensorflow": "MyKerasBlock"},
+    keeps=True,
     reference=basic_reference(),
     catalogue=BLOCK,
 )

@@ -7,9 +7,13 @@
 
 from __future__ import annotations
 
+from resnet_lessons.architecture import resnet_config
+
 from . import shortcut_blocks as blocks
+from .assembly_mistakes import CIFAR, IMAGENET
 from .cases import Case, CasesTask
 from .mistakes import Mistake, Section
+from .network_task import NetworkCase, NetworkTask
 from .shortcut_mistakes import (
     BUILD,
     CHAPTER,
@@ -17,6 +21,7 @@ from .shortcut_mistakes import (
     FAILS,
     OPTION_A,
     OPTIONS,
+    OWN_USE,
     PROJECTED,
     STAGE,
     combined,
@@ -42,6 +47,7 @@ option_a = CasesTask(
         "or on either side is the same to the check.",
     ),
     {"pytorch": "OptionA", "tensorflow": "KerasOptionA"},
+    keeps=True,
     # 4 → 10 tells zeros that assume a doubling.
     cases=[Case(shape, blocks.option_a(*shape)) for shape in ((4, 10, 2), (4, 8, 2), (4, 7, 1))],
     catalogue=OPTION_A,
@@ -80,6 +86,7 @@ projection = CasesTask(
         "stride is 1 and the channels stay, there is no layer on the shortcut.",
     ),
     {"pytorch": "MyBlock", "tensorflow": "MyKerasBlock"},
+    keeps=True,
     cases=_BLOCKS,
     catalogue=PROJECTED,
     combine=combined,
@@ -102,6 +109,46 @@ stage = CasesTask(
     cases=[Case(shape, blocks.stage(*shape)) for shape in ((4, 6, 2, 3), (4, 4, 1, 2))],
     catalogue=STAGE,
     combine=combined,
+)
+
+cifar_family = NetworkTask(
+    "cifar_family",
+    "assemble the 6n + 2 family from your own blocks",
+    OWN_USE,
+    4,
+    (45, 75),
+    (
+        "On paper first: for depth 20, how many blocks has each stage, and with which (in_channels, channels, stride) is each of "
+        "them made? Which two layers of the 6n + 2 are in no block?",
+        "A loop over the widths 16, 32, 64, and in it one over the n blocks: only a stage's first block gets its stride, and "
+        "the first stage has none. Carry along how many channels travel on. Do all blocks stand where your framework finds "
+        "them?",
+        "3×3 convolution to 16 channels, BN, ReLU; n = (depth − 2) // 6 blocks of 16, of 32 and of 64 channels; the mean over "
+        "height and width; a dense layer with 10 outputs, and nothing behind it.",
+    ),
+    {"pytorch": "MyResNet", "tensorflow": "MyKerasResNet"},
+    # Images of two sizes, so that a network for one size shows.
+    cases=[NetworkCase((depth,), resnet_config(depth, family="cifar"), side) for depth, side in ((8, 24), (14, 32))],
+    assemblies=CIFAR,
+)
+
+resnet34 = NetworkTask(
+    "resnet34",
+    "assemble ResNet-34 from your own block",
+    COST,
+    4,
+    (25, 40),
+    (
+        "Write down what differs from the CIFAR family: the stem, the number of stages, their lengths, their widths, the "
+        "block.",
+        "Stem: 7×7 convolution with stride 2, BN, ReLU, 3×3 max-pool with stride 2, each with zeros (the pool: with nothing "
+        "that could win) on either side. Which of the four stages has no stride?",
+        "Blocks 3, 4, 6, 3 of width, 2·width, 4·width, 8·width channels, with a projection where the shape changes; the mean "
+        "over height and width; a dense layer with 1,000 outputs.",
+    ),
+    {"pytorch": "MyResNet34", "tensorflow": "MyKerasResNet34"},
+    cases=[NetworkCase((6,), resnet_config(34, width=6), 64)],
+    assemblies=IMAGENET,
 )
 
 
@@ -214,4 +261,4 @@ predict = ValueTask(
     },
 )
 
-TASKS: tuple[Task, ...] = (option_a, count, repair, projection, predict, stage)
+TASKS: tuple[Task, ...] = (option_a, count, repair, projection, predict, stage, cifar_family, resnet34)

@@ -40,7 +40,7 @@ class Diagnosis:
 
 def diagnose(evidence: Evidence, reference: Reference, catalogue: Sequence[Mistake]) -> Diagnosis:
     """Judge what was seen of an answer."""
-    from .observe import difference, what_stopped_it
+    from .observe import difference, not_followed, what_stopped_it
 
     seen = [(mistake, text) for mistake in catalogue if mistake.visible and (text := mistake.visible(evidence))]
     visible, observed = tuple(mistake for mistake, _ in seen), tuple(text for _, text in seen)
@@ -50,7 +50,7 @@ def diagnose(evidence: Evidence, reference: Reference, catalogue: Sequence[Mista
         return Diagnosis(observed or ("Two runs computed different things.",), visible)
     explained = explain(evidence, evidence.measured, reference, [mistake for mistake in catalogue if mistake.edits])
     if explained == ():
-        return Diagnosis(observed, visible)
+        return Diagnosis((*observed, *not_followed(evidence)), visible)
     implied = {key for mistake in visible for key in mistake.implies}
     named = tuple(mistake for mistake in explained or () if mistake.key not in implied)
     return Diagnosis((*observed, *difference(evidence, evidence.measured, reference)), (*named, *visible))
@@ -69,7 +69,7 @@ def explain(
     trace, started = measured.trace.without_dropped(), time.monotonic()
     known: dict[tuple[tuple[str, str], ...], Mapped] = {}
     found: list[tuple[Mistake, ...]] = []
-    for mistakes, edit in _edits(catalogue):
+    for mistakes, edit in few_mistakes(catalogue):
         late = len(mistakes) == MOST_MISTAKES and time.monotonic() - started > SECONDS
         if late or (found and len(mistakes) > len(found[0])):
             break
@@ -86,7 +86,7 @@ def explain(
     return tuple(mistake for mistake in found[0] if all(mistake in other for other in found)) or found[0]
 
 
-def _edits(catalogue: Sequence[Mistake]) -> Iterator[tuple[tuple[Mistake, ...], Mapping[str, Any]]]:
+def few_mistakes(catalogue: Sequence[Mistake]) -> Iterator[tuple[tuple[Mistake, ...], Mapping[str, Any]]]:
     """Every set of few mistakes that can be made together, the smallest first."""
     for number in range(MOST_MISTAKES + 1):
         for mistakes in combinations(catalogue, number):

@@ -52,12 +52,12 @@ class Evidence:
     Attributes
     ----------
     precise
-        Whether it computed in float64.
+        Whether all of it computed in float64.
     stage, error
         What was under way when something was raised, and what; None if nothing was.
     partial
         The layers that ran, in order; all there is when it raised.
-    unused, edits_input, makes_layers
+    unused, unfollowed, edits_input, makes_layers
         As in `uses.Network`.
     takes_batch
         Whether the answer could not be built with a number of channels, and computes if it is given a batch.
@@ -74,6 +74,7 @@ class Evidence:
     error: BaseException | None = None
     partial: Sequence[Use] = ()
     unused: Sequence[str] = ()
+    unfollowed: Sequence[str] = ()
     edits_input: bool = False
     makes_layers: bool = False
     takes_batch: bool = False
@@ -91,7 +92,7 @@ class Evidence:
         return 1e-5 if self.precise else 3e-2
 
 
-def gather(answer: Any, reference: Reference, framework: str = "") -> Evidence:
+def gather(answer: Any, reference: Reference, framework: str = "", *, seconds: float | None = None) -> Evidence:
     """Build a learner's block, run it in evaluation and training mode, and note everything.
 
     Parameters
@@ -102,8 +103,10 @@ def gather(answer: Any, reference: Reference, framework: str = "") -> Evidence:
         What it should be; its input's shape and the arguments to try come from there.
     framework
         Of the answer, where it cannot be told from the answer itself.
+    seconds
+        For the learner's code; by default `guard.SECONDS`, which is plenty for a block.
     """
-    guard = Guard()
+    guard = Guard(seconds)
     found = _gather(answer, reference, framework, guard, precise=True)
     if found.error is not None and isinstance(found.error, Exception):
         # Code that makes tensors of its own in float32 is right, though it cannot compute in float64.
@@ -122,7 +125,7 @@ def _gather(answer: Any, reference: Reference, framework: str, guard: Guard, pre
     holder: dict[str, Any] = {}
 
     def look() -> None:
-        _set_precision(precise)
+        set_precision(precise)
         net = holder["net"] = open_network(build(answer, reference.in_shape[0]))
         found.framework, found.stage = net.framework, RUNNING
         layers = net.settle(images)
@@ -132,7 +135,8 @@ def _gather(answer: Any, reference: Reference, framework: str, guard: Guard, pre
         trace = net.trace(images)
         _write(layers, given)  # here and below: some BN layers move their running statistics in evaluation mode, too
         outputs = net.outputs(images)
-        found.precise = outputs.dtype == np.float64  # a block that was made before may be in float32
+        # A block that was made before may be in float32, or a layer without weights that it shares with others.
+        found.precise = outputs.dtype == np.float64 and not net.rounds
         found.stage = TRAINING
         direction = np.random.default_rng(2).standard_normal(outputs.shape)
         _write(layers, given)
@@ -146,7 +150,7 @@ def _gather(answer: Any, reference: Reference, framework: str, guard: Guard, pre
     if "before" in holder:  # a block that was handed in ready-made is the learner's own
         guard.run(lambda: _write(holder["layers"], holder["before"]))
     if (net := holder.get("net")) is not None:
-        found.partial, found.unused = net.partial, net.unused
+        found.partial, found.unused, found.unfollowed = net.partial, net.unused, net.unfollowed
         found.edits_input, found.makes_layers = net.edits_input, net.makes_layers
     return found
 
@@ -184,7 +188,7 @@ def _computes(function: Any, images: np.ndarray, framework: str) -> bool:
     )
     if module is None:
         return False
-    _set_precision(False)
+    set_precision(False)
     if framework == "tensorflow" and images.ndim == 4:
         images = images.transpose(0, 2, 3, 1)
     make, is_tensor = (
@@ -200,7 +204,7 @@ def _computes(function: Any, images: np.ndarray, framework: str) -> bool:
     return False
 
 
-def _set_precision(precise: bool) -> None:
+def set_precision(precise: bool) -> None:
     """New layers get float64, or float32; `Guard` puts the learner's own setting back."""
     name = "float64" if precise else "float32"
     if (torch := sys.modules.get("torch")) is not None:

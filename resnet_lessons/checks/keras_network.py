@@ -38,6 +38,7 @@ class KerasNetwork(Network):
         self.layers: dict[int, Layer] = {}
         self.keep: list[Any] = []  # the layers whose ids are keys
         self._settled: list[tuple[Any, Any, Any]] = []
+        self._types: set[str] = set()  # that layers computed in
 
     def settle(self, images: np.ndarray) -> list[Layer]:
         self._settled, uses = self._eagerly(self._input(images))
@@ -48,9 +49,10 @@ class KerasNetwork(Network):
         if not self._settled:
             self.settle(images)
         first, self.partial = self._eagerly(x)
+        self.rounds = bool(self._types & {"float16", "bfloat16", "float32"})
         self.edits_input = False  # a tensor of TensorFlow cannot be edited
         now, before = ({id(layer) for layer, *_ in calls} for calls in (first, self._settled))
-        self.makes_layers = bool(first) and not now & before
+        self.makes_layers = bool(now - before) and bool(before - now)
         self._look_for_unused({id(layer) for layer, *_ in first})
         outputs = [_array(out) for _, _, out in first]
         try:
@@ -96,7 +98,7 @@ class KerasNetwork(Network):
     def _eagerly(self, x: Any) -> tuple[list[tuple[Any, Any, Any]], list[Use]]:
         calls: list[tuple[Any, Any, Any]] = []
         try:
-            with _seen_calls(calls, eager=True):
+            with _seen_calls(calls, eager=True) as self._types:
                 _tensor(self.shell(x, training=False))
         finally:
             self.partial = [
@@ -145,9 +147,13 @@ class KerasNetwork(Network):
         flat = self.net._flatten_layers() if isinstance(self.net, keras.layers.Layer) else vars_of(self.net)
         known = [layer for layer in flat if isinstance(layer, keras.layers.Layer) and _kind(layer)]
         self.unused = sorted(self._called(layer) for layer in known if id(layer) not in used)
+        owned = self.net.trainable_variables if isinstance(self.net, keras.layers.Layer) else []
+        seen = [layer for layer in self.keep if isinstance(layer, keras.layers.Layer)]
+        followed = {id(v) for layer in (*known, *seen) for v in layer.variables}
+        self.unfollowed = [self._called(v) for v in owned if id(v) not in followed]
 
     def _called(self, layer: Any) -> str:
-        """What the learner calls a layer: `conv1`, or `blocks[0].conv1`; Keras's name for it if it is no attribute."""
+        """What the learner calls a layer or a variable: `conv1`, or `blocks[0].conv1`; Keras's name if it is no attribute."""
         return attribute_path(self.net, lambda value: value is layer) or str(layer.name)
 
     def _input(self, images: np.ndarray) -> Any:
@@ -175,19 +181,24 @@ class _Shell(keras.layers.Layer):
 
 
 @contextmanager
-def _seen_calls(calls: list[tuple[Any, Any, Any]], *, eager: bool) -> Iterator[None]:
-    """Note (layer, input, output) of every layer with weights that is called meanwhile, eagerly or in a graph."""
+def _seen_calls(calls: list[tuple[Any, Any, Any]], *, eager: bool) -> Iterator[set[str]]:
+    """Note (layer, input, output) of every layer with weights that is called meanwhile, eagerly or in a graph.
+
+    Yields the types that layers of all kinds compute in.
+    """
     original: Callable[..., Any] = keras.layers.Layer.__call__
+    types: set[str] = set()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         out = original(layer, *args, **kwargs)
+        types.add(str(layer.compute_dtype))
         if args and _kind(layer) and tf.executing_eagerly() == eager:  # not what Keras does to infer shapes
             calls.append((layer, args[0], out))
         return out
 
     keras.layers.Layer.__call__ = call
     try:
-        yield
+        yield types
     finally:
         keras.layers.Layer.__call__ = original
 

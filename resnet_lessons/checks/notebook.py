@@ -23,7 +23,7 @@ from .task import Task
 SECONDS = 60  # a cell, and a task's check
 RESTARTS = 4
 _ANSWER = "RESNET-LESSONS-OUTCOME "
-_OWN_CALLS = re.compile(r"(?:\s*(?:#.*|ex\.\w+\.(?:check|hint|solution|graded)\(.*\)\s*(?:#.*)?)?\n?)*")
+_OWN_CALLS = re.compile(r"(?:\s*(?:#.*|ex\.\w+\.(?:check|hint|stuck|solution|graded)\(.*\)\s*(?:#.*)?)?\n?)*")
 
 
 @dataclass

@@ -52,6 +52,8 @@ def difference(evidence: Evidence, measured: Measured, reference: Reference) -> 
     trace, right = measured.trace.without_dropped(), reference.sketch()
     pairs = next(pairings(trace, right), None)
     shape = _shape_difference(evidence, measured, reference)
+    if evidence.unfollowed:
+        return tuple(text for text in (shape, *not_followed(evidence)) if text)
     if shape or pairs is None:
         counted = mismatch(trace, right)
         if counted and len(trace.uses) < len(measured.trace.uses):
@@ -75,19 +77,35 @@ def difference(evidence: Evidence, measured: Measured, reference: Reference) -> 
     return (f"All outputs agree; the gradients do not, with respect to {', '.join(wrong) or 'some tensors'}.",)
 
 
+def not_followed(evidence: Evidence) -> tuple[str, ...]:
+    """That a part of an answer cannot be judged: a count of layers, or a verdict, would say more than is known."""
+    if not evidence.unfollowed:
+        return ()
+    layers = {
+        "pytorch": "convolutions, batch normalisations and dense layers as PyTorch computes them (its modules, and the functions "
+        "of torch.nn.functional)",
+        "tensorflow": "Keras's layers Conv2D, BatchNormalization and Dense, and no operations on weights of your own",
+    }[evidence.framework]
+    names = evidence.unfollowed
+    few = ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return (f"What your block does with {few}, the check cannot follow: it knows {layers}.",)
+
+
 def _outputs(mapped: Mapped, expected: Numbers) -> Iterator[str]:
     evidence, ours, theirs = mapped.evidence, mapped.measured.outputs, expected.out
     differs = np.abs(ours - theirs) > evidence.tolerance * np.abs(theirs).max()
     place = tuple(int(n) for n in np.argwhere(differs)[0])
     axes = ("image", "channel", "row", "column") if len(place) == 4 else ("example", "feature")
     where = ", ".join(f"{axis} {number}" for axis, number in zip(axes, place, strict=True))
+    drawn = ", with random weights and BN tensors," if mapped.names else ""  # a shortcut may have none
     yield (
-        f"On a batch of shape {_shape(evidence.images.shape, evidence)}, with random weights and BN tensors, "
-        f"{_percent(differs)} of the outputs differ, first at {where}: yours is {ours[place]:.4f}, the reference's "
-        f"{theirs[place]:.4f}."
+        f"On a batch of shape {_shape(evidence.images.shape, evidence)}{drawn} {_percent(differs)} of the outputs differ, "
+        f"first at {where}: yours is {ours[place]:.4f}, the reference's {theirs[place]:.4f}."
     )
     if (ours < -1e-9).any() and not (theirs < -1e-9).any():
         yield f"Your smallest output is {ours.min():.2f}; the reference has none below 0."
+    if (theirs < -1e-9).any() and not (ours < -1e-9).any():
+        yield f"You have no output below 0; the reference's smallest is {theirs.min():.2f}."
     yield from _first_layer(mapped, expected)
 
 
@@ -107,7 +125,8 @@ def _first_layer(mapped: Mapped, expected: Numbers) -> Iterator[str]:
             yield _sentence(f"{so_far}your {use.layer.name} is the first layer to differ")
             return
         agreed = use.layer.name
-    yield f"Every layer with weights, up to your {agreed}, computes what it should: the difference comes after them."
+    if agreed:
+        yield f"Every layer with weights, up to your {agreed}, computes what it should: the difference comes after them."
 
 
 def _shape_difference(evidence: Evidence, measured: Measured, reference: Reference) -> str:

@@ -84,7 +84,7 @@ def projected_block(in_channels: int, channels: int, stride: int) -> Reference:
     def body(on: Any, x: Any, w: ShortcutWiring) -> Any:
         return _projected(on, x, w, "", in_channels, channels, stride)
 
-    return Reference(_layers("", in_channels, channels), body, ShortcutWiring(), (in_channels, *SIZE))
+    return Reference(block_layers("", in_channels, channels), body, ShortcutWiring(), (in_channels, *SIZE))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def stage(in_channels: int, channels: int, stride: int, blocks: int) -> Referenc
     """A stage: the first block changes the shape, the others keep it."""
     layers: dict[str, tuple[str, tuple[int, ...]]] = {}
     for number in range(blocks):
-        layers |= _layers(f"block{number}.", channels if number else in_channels, channels)
+        layers |= block_layers(f"block{number}.", channels if number else in_channels, channels)
 
     def body(on: Any, x: Any, w: StageWiring) -> Any:
         strided = {"every block": range(blocks), "the last block": [blocks - 1]}.get(w.stride_in, [0])
@@ -112,7 +112,7 @@ def stage(in_channels: int, channels: int, stride: int, blocks: int) -> Referenc
     return Reference(layers, body, StageWiring(), (in_channels, *SIZE))
 
 
-def _layers(prefix: str, in_channels: int, channels: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def block_layers(prefix: str, in_channels: int, channels: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """All layers that such a block may have, right or wrong; those that are not used do not count."""
     bn = ("bn", (channels,))
     return {
@@ -127,6 +127,15 @@ def _layers(prefix: str, in_channels: int, channels: int) -> dict[str, tuple[str
 
 
 def _projected(on: Any, x: Any, w: ShortcutWiring, prefix: str, in_channels: int, channels: int, stride: int) -> Any:
+    weigh, shortcut = paths(on, w, prefix, in_channels, channels, stride)
+    return wired_block(on, x, w, weigh, f"{prefix}conv{{}}", f"{prefix}bn{{}}", shortcut)
+
+
+def paths(
+    on: Any, w: ShortcutWiring, prefix: str, in_channels: int, channels: int, stride: int
+) -> tuple[Callable[[str, Any], Any], Callable[[Any], Any] | None]:
+    """How a convolution of the branch is computed, and what stands on the shortcut; None for the identity."""
+
     def weigh(name: str, value: Any) -> Any:
         own = stride if name.endswith(str(w.strided)) else 1
         return on.conv(name, value, stride=own, padding=(0, 1) if w.padding == "same" and own == 2 else None)
@@ -142,5 +151,4 @@ def _projected(on: Any, x: Any, w: ShortcutWiring, prefix: str, in_channels: int
         return on.relu(out) if w.projection_relu else out
 
     changes = stride != 1 or in_channels != channels
-    shortcut: Callable[[Any], Any] | None = project if changes or w.projected == "everywhere" else None
-    return wired_block(on, x, w, weigh, f"{prefix}conv{{}}", f"{prefix}bn{{}}", shortcut)
+    return weigh, project if changes or w.projected == "everywhere" else None

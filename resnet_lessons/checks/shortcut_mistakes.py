@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from . import structure
 from .basic_mistakes import BASIC
@@ -30,15 +31,25 @@ _V1 = '<a href="https://arxiv.org/abs/1512.03385" target="_blank" rel="noopener"
 _SUM_FAILS = re.compile(r"must match the size|incompatible shapes|broadcast", re.IGNORECASE)
 
 
-def _addition_fails(evidence: Evidence) -> bool:
+def addition_fails(evidence: Evidence) -> bool:
     done = bool(evidence.partial) and all(use.out_shape for use in evidence.partial)
     failed = evidence.stage == RUNNING and done and bool(_SUM_FAILS.search(str(evidence.error)))
     return failed and not shrinks(evidence)  # which would explain it
 
 
-def _projections(evidence: Evidence) -> list[Use]:
-    """The convolutions on the shortcut: those of 1×1, or in a block that changes the shape the one that shares conv1's input."""
+def projections(evidence: Evidence, layers: int = 2) -> list[Use]:
+    """The convolutions on the shortcut, beside a branch of so many; 0 where the number differs from case to case.
+
+    With two in the branch: those of 1×1, or in a block that changes the shape the one that shares conv1's input. Otherwise the
+    branch's own may be 1×1 as well: what is given x and, by its shape, feeds no other; none where shapes do not tell.
+    """
     used = [u for u in evidence.partial if u.layer.kind == "conv"]
+    if layers != 2:
+        of_x = [u for u in used if _gets(u, evidence.images.shape) and u.out_shape]
+        if len(of_x) < 2 or (layers and len(of_x) > 2):
+            return []
+        found = [u for u in of_x if all(u is other or not _gets(other, u.out_shape) for other in used)]
+        return found or (of_x[1:] if of_x[0].out_shape == of_x[1].out_shape else [])
     if len(used) > 2 and all(u.layer.shape[2] != 1 for u in used):
         first, second, third = used[:3]
         if second.in_shape == first.in_shape:
@@ -47,8 +58,9 @@ def _projections(evidence: Evidence) -> list[Use]:
     return [u for u in used if u.layer.shape[2] == 1 and u.out_shape]
 
 
-def _branch(evidence: Evidence) -> list[Use]:
-    apart = _projections(evidence)
+def branch_of(evidence: Evidence, layers: int = 2) -> list[Use]:
+    """The convolutions of the branch."""
+    apart = projections(evidence, layers)
     used = [u for u in evidence.partial if u.layer.kind == "conv" and u.out_shape]
     return [u for u in used if all(u is not other for other in apart)]
 
@@ -61,43 +73,60 @@ def _halved(size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(-(-n // 2) for n in size)
 
 
-def no_projection(evidence: Evidence) -> str:
+def no_projection(evidence: Evidence, layers: int = 2) -> str:
     convolutions = [u for u in evidence.partial if u.layer.kind == "conv"]
-    if not _addition_fails(evidence) or len(convolutions) != 2 or _projections(evidence):
+    more = len(convolutions) != layers if layers else not _in_a_row(convolutions, evidence)
+    if not addition_fails(evidence) or more or projections(evidence, layers):
         return ""
-    return "Two convolutions ran, both in the branch, and then the addition failed: x has kept a shape of its own."
+    ran = {2: "Two convolutions ran, both", 3: "Three convolutions ran, all"}.get(
+        layers, f"{len(convolutions)} convolutions ran, all"
+    )
+    return f"{ran} in the branch, and then the addition failed: x has kept a shape of its own."
 
 
-def projection_unstrided(evidence: Evidence) -> str:
+def _in_a_row(used: Sequence[Use], evidence: Evidence) -> bool:
+    """Whether, by their shapes, each convolution gets what the one before puts out, and no more than one keeps x's shape."""
+    follows = all(_gets(other, one.out_shape) for one, other in pairwise(used))
+    return follows and sum(_gets(use, evidence.images.shape) for use in used) <= 2
+
+
+def _gets(use: Use, shape: tuple[int, ...]) -> bool:
+    """Whether a convolution's input may be a map of that shape, with zeros around it or without."""
+    kernel = use.layer.shape[2]
+    around = [given - size for given, size in zip(use.in_shape[2:], shape[2:], strict=True)]
+    return use.in_shape[:2] == shape[:2] and all(0 <= more < kernel for more in around)
+
+
+def projection_unstrided(evidence: Evidence, layers: int = 2) -> str:
     size = evidence.images.shape[2:]
-    branch = [u for u in _branch(evidence) if u.out_shape[2:] != size]
-    for use in _projections(evidence):
-        if _addition_fails(evidence) and branch and use.out_shape[2:] == size:
+    branch = [u for u in branch_of(evidence, layers) if u.out_shape[2:] != size]
+    for use in projections(evidence, layers):
+        if addition_fails(evidence) and branch and use.out_shape[2:] == size:
             ours, theirs = _text(size), _text(branch[-1].out_shape[2:])
             return f"{use.layer.name} puts out maps of {ours}, the branch maps of {theirs}."
     return ""
 
 
-def projection_dropped(evidence: Evidence) -> str:
-    branch = _branch(evidence)
-    for use in _projections(evidence):
-        if _addition_fails(evidence) and branch and use.out_shape == branch[-1].out_shape:
+def projection_dropped(evidence: Evidence, layers: int = 2) -> str:
+    branch = branch_of(evidence, layers)
+    for use in projections(evidence, layers):
+        if addition_fails(evidence) and branch and use.out_shape == branch[-1].out_shape:
             return f"{use.layer.name} and the branch have put out equal shapes, and yet the addition failed."
     return ""
 
 
-def strided_twice(evidence: Evidence) -> str:
+def strided_twice(evidence: Evidence, layers: int = 2) -> str:
     size = evidence.images.shape[2:]
-    sizes = [u.out_shape[2:] for u in _branch(evidence)][:2]
-    if not _addition_fails(evidence) or sizes != [_halved(size), _halved(_halved(size))]:
+    sizes = list(dict.fromkeys([size, *(u.out_shape[2:] for u in branch_of(evidence, layers)[: layers or None])]))
+    if not addition_fails(evidence) or sizes[:3] != [size, _halved(size), _halved(_halved(size))]:
         return ""
-    return f"From maps of {_text(size)} the branch makes maps of {_text(sizes[0])} and then of {_text(sizes[1])}."
+    return f"From maps of {_text(size)} the branch makes maps of {' and then of '.join(map(_text, sizes[1:]))}."
 
 
-def branch_unstrided(evidence: Evidence) -> str:
+def branch_unstrided(evidence: Evidence, layers: int = 2) -> str:
     size = evidence.images.shape[2:]
-    branch = _branch(evidence)
-    for use in _projections(evidence):
+    branch = branch_of(evidence, layers)
+    for use in projections(evidence, layers):
         if branch and all(u.out_shape[2:] == size for u in branch) and use.out_shape[2:] != size:
             ours, theirs = _text(use.out_shape[2:]), _text(size)
             return f"{use.layer.name} puts out maps of {ours}, the branch maps of {theirs}."
@@ -144,6 +173,15 @@ ONLY_IF_CHANNELS = Mistake(
     "A class that serves one network by luck fails in the next.",
     AUTOPSY,
     "facebookarchive/fb.resnet.torch, models/resnet.lua: it asks for the channels only",
+    visible=_never,
+)
+ONLY_IF_BOTH = Mistake(
+    "projection_only_if_both",
+    "the projection is made only if stride and channels change together",
+    "Either change alone gives the branch another shape than x has.",
+    "In ResNet-18 and 34 both always change together, so this goes unnoticed; the first block of ResNet-50's first stage "
+    "widens with stride 1.",
+    BUILD,
     visible=_never,
 )
 UNSTRIDED = Mistake(
@@ -255,8 +293,8 @@ SHRINKS = replace(
 )
 _LEFT_OUT = ("pre_activation",)  # its BN layers have other shapes where the channels change
 SHORTCUTS = (
-    MISSING, ONLY_IF_STRIDE, ONLY_IF_CHANNELS, UNSTRIDED, DROPPED, TWICE, BRANCH_UNSTRIDED, WRONG_CONVOLUTION, IGNORED,
-    SAME_PADDING, NO_BN, RECTIFIED, KERNEL_3, EVERYWHERE, ZEROS, SHRINKS,
+    MISSING, ONLY_IF_STRIDE, ONLY_IF_CHANNELS, ONLY_IF_BOTH, UNSTRIDED, DROPPED, TWICE, BRANCH_UNSTRIDED, WRONG_CONVOLUTION,
+    IGNORED, SAME_PADDING, NO_BN, RECTIFIED, KERNEL_3, EVERYWHERE, ZEROS, SHRINKS,
 )  # fmt: skip
 PROJECTED = (*structure.LAYERS, *SHORTCUTS, *(m for m in BASIC if m.key not in _LEFT_OUT))
 
@@ -355,19 +393,26 @@ OPTION_A = (
 
 def combined(judged: Sequence[Judged]) -> tuple[Mistake, ...]:
     """Name a projection that is missing in some shapes only by what it was made dependent on."""
+    found = without_consequences(judged)
+    without = [one.case.arguments for one in judged if MISSING in one.diagnosis.mistakes]
+    projected = [one for one in judged if one.case.arguments not in without and projections(one.evidence)]
+    if MISSING not in found or not projected:
+        return found
+    cause = ONLY_IF_BOTH
+    if all(arguments[2] == 1 for arguments in without):
+        cause = ONLY_IF_STRIDE
+    elif all(arguments[0] == arguments[1] for arguments in without):
+        cause = ONLY_IF_CHANNELS
+    return tuple(cause if mistake is MISSING else mistake for mistake in found)
+
+
+def without_consequences(judged: Sequence[Judged]) -> tuple[Mistake, ...]:
+    """Every mistake that was found in some shape, without those that another of them says better."""
     found = all_of_them(judged)
     keys = {mistake.key for mistake in found}
     if keys & {"shortcut_without_gradient", DROPPED.key}:
         # The second says more; and a projection whose result is cut out of the graph looks dropped to the graph.
         found = tuple(mistake for mistake in found if mistake is not structure.DROPPED)
     if ZEROS.key in keys:
-        found = tuple(mistake for mistake in found if mistake is not MISSING)
-    without = [one.case.arguments for one in judged if MISSING in one.diagnosis.mistakes]
-    projected = [one for one in judged if one.case.arguments not in without and _projections(one.evidence)]
-    if MISSING not in found or not projected:
-        return found
-    if all(arguments[2] == 1 for arguments in without):
-        return tuple(ONLY_IF_STRIDE if mistake is MISSING else mistake for mistake in found)
-    if all(arguments[0] == arguments[1] for arguments in without):
-        return tuple(ONLY_IF_CHANNELS if mistake is MISSING else mistake for mistake in found)
+        found = tuple(mistake for mistake in found if mistake.key != MISSING.key)
     return found

@@ -113,7 +113,7 @@ def shrinks(evidence: Evidence) -> str:
     for use in evidence.partial:
         if (
             use.layer.kind == "conv"
-            and _stride(use.layer) == 1
+            and stride_of(use.layer) == 1
             and len(use.out_shape) == 4
             and not wrong_axis(evidence)
         ):
@@ -125,7 +125,7 @@ def shrinks(evidence: Evidence) -> str:
 
 def strides(evidence: Evidence) -> str:
     for use in evidence.partial:
-        if use.layer.kind == "conv" and _stride(use.layer) != 1 and use.out_shape:
+        if use.layer.kind == "conv" and stride_of(use.layer) != 1 and use.out_shape:
             before, after = _size(use.in_shape[2:]), _size(use.out_shape[2:])
             return f"{use.layer.name} makes maps of {after} from maps of {before}; this block keeps height and width."
     return ""
@@ -197,7 +197,8 @@ def wrong_axis(evidence: Evidence) -> str:
     return ""
 
 
-def _stride(layer: Layer) -> int:
+def stride_of(layer: Layer) -> int:
+    """Of a convolution, along its height; 1 where it is not known."""
     stride = layer.settings.get("stride", 1)
     return int(stride if isinstance(stride, int) else stride[0])
 

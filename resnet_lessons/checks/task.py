@@ -13,8 +13,8 @@ import math
 import numbers
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnet_lessons import progress
@@ -23,8 +23,10 @@ import numpy as np
 
 from .diagnose import diagnose
 from .evidence import EMPTY, Evidence, gather
+from .kept import keep
 from .mistakes import Mistake, Section
 from .outcome import NOT_ATTEMPTED, NOT_YET, RIGHT, NotRightError, Outcome
+from .stuck import ladder
 from .uses import NoBlockError, WrongResultError
 from .wiring import Reference
 
@@ -43,7 +45,9 @@ class Note:
 
     def _repr_html_(self) -> str:
         body = html.escape(self.text)
-        return f"<pre>{body}</pre>" if self.code else "<p>" + re.sub("`([^`]+)`", r"<code>\1</code>", body) + "</p>"
+        if self.code:
+            return f"<pre>{body}</pre>"
+        return "<p>" + re.sub("`([^`]+)`", r"<code>\1</code>", body).replace("\n\n", "</p><p>") + "</p>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": self.text, "text/html": self._repr_html_()}
@@ -67,6 +71,8 @@ class Task:
         Three plain texts, from a nudge to almost the answer.
     names
         The variable that holds the answer: framework → name; ``""`` for a task that needs no framework.
+    keeps
+        Whether a right answer is saved for later exercises (`kept`).
     """
 
     key: str
@@ -76,10 +82,18 @@ class Task:
     minutes: tuple[int, int]
     hints: tuple[str, str, str]
     names: Mapping[str, str]
+    keeps: bool = field(default=False, kw_only=True)
     _shown: int = field(default=0, init=False, repr=False)
 
     def check(self, answer: Any = None) -> Outcome:
         """Say whether an answer is right, and if not, what was observed. Raises nothing, whatever is handed in."""
+        outcome = self._checked(answer)
+        if outcome.right and self.keeps:
+            said = keep(self.key, outcome.framework, answer, self.names[outcome.framework])
+            outcome = replace(outcome, observed=(*outcome.observed, said))
+        return outcome
+
+    def _checked(self, answer: Any) -> Outcome:
         try:
             outcome = self._judge(answer)
         except Exception as error:
@@ -96,6 +110,10 @@ class Task:
         more = f"There {_are(len(self.hints) - level)}." if level < len(self.hints) else "This was the last one."
         more = f" ({more} `ex.{self.key}.solution()` shows a solution.)" if level == len(self.hints) else f" ({more})"
         return Note(f"Hint {level} of {len(self.hints)}. {self.hints[level - 1]}{more}")
+
+    def stuck(self) -> Note:
+        """What to do when it does not come out right, in five steps, the first of which need no help."""
+        return Note(ladder(self, values=isinstance(self, ValueTask)))
 
     def solution(self, framework: str = "") -> Note:
         """One right answer, from the course's own solutions; in one framework, by default each that is imported."""
@@ -121,8 +139,8 @@ class Task:
             raise NotRightError(repr(outcome))
 
     def judge_namespace(self, namespace: Mapping[str, Any]) -> Outcome:
-        """Judge what a notebook holds: the best of its answers, if there is one in each framework."""
-        outcomes = [self.check(namespace[name]) for name in self.names.values() if name in namespace]
+        """Judge what a notebook holds: the best of its answers, if there is one in each framework. Keeps none of them."""
+        outcomes = [self._checked(namespace[name]) for name in self.names.values() if name in namespace]
         order = {RIGHT: 0, NOT_YET: 1, NOT_ATTEMPTED: 2}
         return min(outcomes, key=lambda o: order[o.status], default=Outcome(self.key, NOT_ATTEMPTED))
 
@@ -178,11 +196,14 @@ class ValueTask(Task):
         Question → wrong value → the mistake behind it, or several that come together.
     choices
         What there is to choose from; empty if numbers are asked for.
+    follows
+        Key of a mistake → keys of those that are not named beside it.
     """
 
     answers: Mapping[str, Any] = field(kw_only=True)
     wrong: Mapping[str, Mapping[Any, Mistake | tuple[Mistake, ...]]] = field(kw_only=True)
     choices: Sequence[str] = ()
+    follows: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def _judge(self, answer: Any) -> Outcome:
         if is_empty(answer):
@@ -199,13 +220,16 @@ class ValueTask(Task):
             return Outcome(self.key, NOT_ATTEMPTED)
         observed, mistakes = [], []
         for question, value in given.items():
-            if is_empty(value):
+            if question not in answer:
+                observed.append(f"{question}: the dict has no such key.")
+            elif is_empty(value):
                 observed.append(f"{question}: not answered yet.")
             elif not _same(value, self.answers[question]):
                 observed.append(f"{question}: {_short(value)} {self._what_it_is(value)}.")
                 found = [m for wrong, m in self.wrong.get(question, {}).items() if _same(value, wrong)]
                 mistakes += [m for each in found for m in (each if isinstance(each, tuple) else (each,))]
-        named = tuple({mistake.key: mistake for mistake in mistakes}.values())
+        follow = {key for mistake in mistakes for key in self.follows.get(mistake.key, ())}
+        named = tuple({mistake.key: mistake for mistake in mistakes if mistake.key not in follow}.values())
         return Outcome(self.key, NOT_YET if observed else RIGHT, tuple(observed), named)
 
     def _what_it_is(self, value: Any) -> str:
@@ -278,6 +302,8 @@ def _same(given: Any, right: Any) -> bool:
         if isinstance(right, (set, frozenset)):
             return any(_same(given, one) for one in right)
         if isinstance(right, str):
+            if isinstance(given, (float, np.floating)):  # such as 2.30 for "2.30"
+                return math.isclose(float(given), float(right), rel_tol=1e-9)
             plain = str(given) if isinstance(given, (int, str)) and not isinstance(given, bool) else ""
             return "".join(plain.split()).casefold() == "".join(right.split()).casefold()
         if isinstance(right, (tuple, list)):

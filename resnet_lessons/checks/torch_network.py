@@ -61,11 +61,14 @@ class TorchNetwork(Network):
             for u, node in zip(recorder.uses, recorder.feeding, strict=True)
         ]
         now = {id(use.layer) for use in uses}
-        self.makes_layers = bool(now and self._settled) and not now & self._settled
+        self.makes_layers = bool(self._settled) and bool(now - self._settled) and bool(self._settled - now)
         trace = Trace(tuple(uses), _upstream(out.grad_fn, produced), flow_known=out.grad_fn is not None)
         used = {id(t) for key in self.layers for t in self.layers[key].settings["tensors"]}
-        owners = {name.rpartition(".")[0] for name, p in self.net.named_parameters() if id(p) not in used}
-        self.unused = sorted(owners - {layer.name for layer in self.layers.values()})
+        others = {name: id(p) for name, p in self.net.named_parameters() if id(p) not in used}
+        reaching = _leaves(out.grad_fn)
+        self.unfollowed = [name for name, number in others.items() if number in reaching]
+        known = {layer.name for layer in self.layers.values()} | {_owner(name) for name in self.unfollowed}
+        self.unused = sorted({_owner(name) for name in others} - known)
         return trace
 
     def outputs(self, images: np.ndarray) -> np.ndarray:
@@ -173,6 +176,25 @@ def _upstream(start: Any, produced: dict[Any, int]) -> frozenset[int]:
         else:
             waiting += [parent for parent, _ in node.next_functions]
     return frozenset(found)
+
+
+def _leaves(start: Any) -> set[int]:
+    """The ids of all parameters on the way up from a node."""
+    found, seen, waiting = set(), set(), [start]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if (parameter := getattr(node, "variable", None)) is not None:
+            found.add(id(parameter))
+        waiting += [parent for parent, _ in node.next_functions]
+    return found
+
+
+def _owner(name: str) -> str:
+    """Of a parameter's name, that of the module that holds it."""
+    return name.rpartition(".")[0]
 
 
 def _access(tensor: torch.Tensor) -> tuple[Any, Any]:

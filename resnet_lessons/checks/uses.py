@@ -113,6 +113,8 @@ class Network:
 
     framework: str
     unused: Sequence[str] = ()  # layers with weights that belong to the network and were not used by the latest trace
+    unfollowed: Sequence[str] = ()  # what else has weights: operations of the learner's own, or layers of other kinds
+    rounds = False  # whether some layer of the latest trace computes in float32 though float64 is asked for
 
     def settle(self, images: np.ndarray) -> list[Layer]:
         """Run it for the first time, so that layers that build themselves have weights; return those used."""
@@ -124,7 +126,7 @@ class Network:
 
     partial: Sequence[Use] = ()  # the uses before the latest trace ended or raised; one that raised has no out_shape
     edits_input = False  # whether the latest trace changed the batch that it was given
-    makes_layers = False  # whether each run uses other layers
+    makes_layers = False  # whether each run uses layers, or some, that the run before did not
 
     def outputs(self, images: np.ndarray) -> np.ndarray:
         """What it computes in evaluation mode."""

@@ -1,6 +1,7 @@
 """Run every solution on one route in this process, with the other framework made unimportable: `run_route.py pytorch`."""
 
 import json
+import linecache
 import sys
 import tempfile
 from pathlib import Path
@@ -28,7 +29,9 @@ def run(route: str, keep_route: Any) -> None:
         namespace: dict[str, Any] = {"__name__": "__main__"}
         for cell in keep_route(json.loads(path.read_text(encoding="utf-8")), route)["cells"]:
             if cell["cell_type"] == "code":
-                exec(compile("".join(cell["source"]), f"{path.parent.name}, cell {cell['id']}", "exec"), namespace)
+                source, name = "".join(cell["source"]), f"{path.parent.name}, cell {cell['id']}"
+                linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # as IPython does
+                exec(compile(source, name, "exec"), namespace)
     print("ran", len(paths))
 
 

@@ -34,6 +34,7 @@ WRONG: dict[str, list[tuple[Body, dict[str, Any]]]] = {
     "projection_missing": [(right, {"when": lambda ins, outs, stride: False})],
     "projection_only_if_stride": [(right, {"when": lambda ins, outs, stride: stride != 1})],
     "projection_only_if_channels": [(right, {"when": lambda ins, outs, stride: ins != outs})],
+    "projection_only_if_both": [(right, {"when": lambda ins, outs, stride: ins != outs and stride != 1})],
     "projection_without_stride": [(right, {"projection_strided": False})],
     "projection_dropped": [(dropped, {})],
     "stride_on_both": [(right, {"strided": (1, 2)})],
@@ -105,7 +106,7 @@ def make(framework: str, body: Body = right, **layers: Any) -> Any:
 def _torch_class(
     body: Body, *, when: Any = changes, strided: tuple[int, ...] = (1,), padding: str = "both", bias: bool = False,
     eps: float = 1e-5, momentum: float = 0.1, projection_strided: bool = True, projection_bn: bool = True,
-    projection_kernel: int = 1,
+    projection_kernel: int = 1, norms: tuple[int, ...] = (1, 2), first_norm: str = "outs",
 ) -> Any:  # fmt: skip
     import torch
     import torch.nn.functional as F
@@ -123,7 +124,9 @@ def _torch_class(
                 conv, around = (Conv, 0) if padding == "same" else (nn.Conv2d, int(padding == "both"))
                 own = stride if k in strided else 1
                 self.add_module(f"conv{k}", conv(ins if k == 1 else outs, outs, 3, own, around, bias=bias))
-                self.add_module(f"bn{k}", nn.BatchNorm2d(outs, eps, momentum))
+            for k in norms:
+                width = ins if k == 1 and first_norm == "ins" else outs
+                self.add_module(f"bn{k}", nn.BatchNorm2d(width, eps, momentum))
             self.projects, self.stride, self.more = when(ins, outs, stride), stride, outs - ins
             self.relu = torch.relu
             if self.projects:
@@ -155,7 +158,7 @@ def _torch_class(
 def _keras_class(
     body: Body, *, when: Any = changes, strided: tuple[int, ...] = (1,), padding: str = "both", bias: bool = False,
     eps: float = 1e-5, momentum: float = 0.1, projection_strided: bool = True, projection_bn: bool = True,
-    projection_kernel: int = 1,
+    projection_kernel: int = 1, norms: tuple[int, ...] = (1, 2), first_norm: str = "outs",
 ) -> Any:  # fmt: skip
     import keras
     import tensorflow as tf
@@ -168,6 +171,7 @@ def _keras_class(
                 own, padded = stride if k in strided else 1, "same" if padding == "same" else "valid"
                 conv = layers.Conv2D(outs, 3, own, padded, use_bias=bias)
                 setattr(self, f"conv{k}", self._padded(conv) if padding == "both" else conv)
+            for k in norms:  # which find out their width by themselves
                 setattr(self, f"bn{k}", layers.BatchNormalization(momentum=1 - momentum, epsilon=eps))
             self.projects, self.stride, self.more = when(ins, outs, stride), stride, outs - ins
             self.relu = keras.ops.relu

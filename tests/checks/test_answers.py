@@ -1,86 +1,42 @@
 """The catalogue tests the checks: every wrong answer is rejected with its own diagnosis, every right one accepted."""
 
 import itertools
-import re
-from collections.abc import Iterator
-from pathlib import Path
 
-from resnet_lessons.checks import Outcome, chapter_01, structure
+from resnet_lessons.checks import chapter_01 as ex
+from resnet_lessons.checks import structure
 from resnet_lessons.checks.basic_mistakes import BASIC
 from resnet_lessons.labs.faults import FAULTS, faulty_block
-from tests.checks import answers
+from tests.checks import answers, judging
+from tests.checks.judging import FRAMEWORKS, named
 
 import pytest
-
-FRAMEWORKS = ("pytorch", "tensorflow")
-ex = chapter_01
-table: list[tuple[str, str, str, str]] = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _print_the_table(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Exercise × mistake × framework × verdict; `pytest -s` shows it."""
-    yield
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        if request.config.option.capture == "no":
-            print(
-                "\n".join(
-                    f"{task:<14}{mistake:<28}{framework:<12}{verdict}" for task, mistake, framework, verdict in table
-                )
-            )
-
-
-def named(outcome: Outcome) -> set[str]:
-    return {mistake.key for mistake in outcome.mistakes}
-
-
-def assert_diagnosed(task, mistake: str, framework: str, answer) -> None:
-    outcome = task.check(answer)
-    table.append((task.key, mistake, framework, ", ".join(sorted(named(outcome))) or outcome.status))
-    assert outcome.status == "not yet", outcome
-    assert named(outcome) == {mistake}, outcome
-    assert outcome.observed
-    assert outcome.framework == framework
-
 
 CASES = answers.cases()
 
 
-@pytest.mark.parametrize("case", CASES, ids=["-".join(filter(None, case[:3])) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=judging.ids(CASES))
 def test_every_mistake_is_named_and_no_other(case):
-    exercise, mistake, framework, answer = case
-    assert_diagnosed(getattr(ex, exercise), mistake, framework, answer())
+    judging.assert_diagnosed(ex, case)
 
 
 def test_the_catalogue_has_an_answer_for_each_of_its_mistakes_in_each_framework():
-    shown = {(mistake, framework) for _, mistake, framework, _ in CASES}
-    of_pytorch = {"edits_its_input", "overwrites_for_backward"}  # a tensor of TensorFlow cannot be written to
-    of_tensorflow = {"wrong_axis"}  # PyTorch has no such setting
-    for task in ex.TASKS:
-        for mistake in getattr(task, "catalogue", ()):
-            assert (mistake.key, "pytorch") in shown or mistake.key in of_tensorflow
-            assert (mistake.key, "tensorflow") in shown or mistake.key in of_pytorch
-        for wrong in getattr(task, "wrong", {}).values():
-            for mistakes in wrong.values():
-                for mistake in mistakes if isinstance(mistakes, tuple) else (mistakes,):
-                    assert (mistake.key, "") in shown
+    judging.assert_covered(
+        ex,
+        CASES,
+        judging.catalogued(ex.TASKS),
+        pytorch_only={"edits_its_input", "overwrites_for_backward"},  # a tensor of TensorFlow cannot be written to
+        keras_only={"wrong_axis"},  # PyTorch has no such setting
+    )
 
 
 def test_the_table_in_contributing_lists_what_is_tested():
-    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    lines = "\n".join(answers.table())
-    assert lines in text, f"CONTRIBUTING.md should hold this table:\n{lines}"
+    judging.assert_listed_in_contributing(CASES)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize(
-    ("both", "body", "layers"), answers.TWO, ids=lambda v: "+".join(v) if isinstance(v, tuple) else ""
-)
+@pytest.mark.parametrize(("both", "body", "layers"), answers.TWO, ids=judging.pair_id)
 def test_of_two_mistakes_at_least_one_is_named_and_none_that_is_not_there(framework, both, body, layers):
-    outcome = ex.basic_block.check(answers.make(framework, body, **layers))
-    assert outcome.status == "not yet"
-    assert named(outcome), outcome
-    assert named(outcome) <= set(both)
+    judging.assert_some_named(ex.basic_block.check(answers.make(framework, body, **layers)), both)
 
 
 def test_any_two_mistakes_that_can_be_made_together_are_found():
@@ -95,24 +51,17 @@ def test_any_two_mistakes_that_can_be_made_together_are_found():
         and {one.key, other.key} != {"concatenation", "bn_after_addition"}  # the shapes do not fit
     ]
     for both, edit in pairs[::10]:
-        outcome = ex.basic_block.check(answers.wired(edit))
-        assert outcome.status == "not yet", both
-        assert named(outcome), (both, outcome)
-        assert named(outcome) <= both | come_to, both
+        judging.assert_some_named(ex.basic_block.check(answers.wired(edit)), both | come_to)
 
 
 @pytest.mark.parametrize("style", answers.torch_styles())
 def test_right_answers_in_every_style_are_accepted_in_pytorch(style):
-    outcome = ex.basic_block.check(answers.torch_styles()[style])
-    assert outcome.right, outcome
-    assert outcome.framework == "pytorch"
+    judging.assert_accepted(ex.basic_block.check(answers.torch_styles()[style]), "pytorch")
 
 
 @pytest.mark.parametrize("style", answers.keras_styles())
 def test_right_answers_in_every_style_are_accepted_in_tensorflow(style):
-    outcome = ex.basic_block.check(answers.keras_styles()[style])
-    assert outcome.right, outcome
-    assert outcome.framework == "tensorflow"
+    judging.assert_accepted(ex.basic_block.check(answers.keras_styles()[style]), "tensorflow")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -142,21 +91,9 @@ def test_a_mistake_without_a_name_is_rejected_all_the_same():
 
 
 def test_every_section_that_an_answer_sends_to_exists():
-    chapters = Path(__file__).parents[2] / "chapters"
-    mistakes = {m for t in ex.TASKS for m in getattr(t, "catalogue", ())} | {
-        m
-        for t in ex.TASKS
-        for wrong in getattr(t, "wrong", {}).values()
-        for found in wrong.values()
-        for m in (found if isinstance(found, tuple) else (found,))
-    }
-    for section in {mistake.section for mistake in mistakes} | {task.section for task in ex.TASKS}:
-        text = (chapters / f"{section.chapter}.ipynb").read_text(encoding="utf-8")
-        assert re.search(rf"## {section.number} · {re.escape(section.title)}[\"\\]", text), section
+    judging.assert_sections_exist(ex)
 
 
-def test_keys_of_mistakes_are_unique_in_each_catalogue():
-    for task in (ex.basic_block, ex.residual_mlp):
-        keys = [mistake.key for mistake in task.catalogue]
-        assert len(keys) == len(set(keys))
+def test_keys_of_mistakes_are_unique_in_each_catalogue_and_say_what_why_and_where():
+    judging.assert_keys_unique_and_texts_there(ex)
     assert set(structure.NOT_REGISTERED.implies) <= {mistake.key for mistake in ex.basic_block.catalogue}

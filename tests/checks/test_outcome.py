@@ -78,6 +78,71 @@ def test_of_many_unused_layers_a_few_are_listed():
     assert seen == "bn3, bn4, bn5 and 3 more layers: made, but never run."
 
 
+def test_what_the_check_cannot_follow_is_said_and_no_layer_is_called_missing():
+    import keras
+    import tensorflow as tf
+    import torch
+    from torch import nn
+
+    class HandMade(nn.Module):
+        """A right BN, but for PyTorch's own function."""
+
+        def __init__(self, channels):
+            super().__init__()
+            self.gamma, self.beta = (nn.Parameter(make((channels, 1, 1))) for make in (torch.ones, torch.zeros))
+
+        def forward(self, x):
+            return self.gamma * (x - x.mean((0, 2, 3), True)) / x.std((0, 2, 3), False, True) + self.beta
+
+    class Scaled(answers.make("pytorch", answers.right)):
+        """Right as it is made: the scale of 1 changes nothing yet."""
+
+        def __init__(self, channels):
+            super().__init__(channels)
+            self.scale = nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            return super().forward(x) * self.scale
+
+    def normalises_by_hand(channels):
+        block = answers.make("pytorch", answers.right)(channels)
+        block.bn1 = HandMade(channels)
+        return block
+
+    class Convolves(keras.layers.Layer):
+        def __init__(self, channels):
+            super().__init__()
+            self.kernel = self.add_weight(shape=(3, 3, channels, channels), name="kernel")
+
+        def call(self, x):
+            return tf.nn.relu(x + tf.nn.conv2d(x, self.kernel, 1, "SAME"))
+
+    for answer, weights in ((normalises_by_hand, "bn1.gamma, bn1.beta"), (Scaled, "scale"), (Convolves, "kernel")):
+        outcome = ex.basic_block.check(answer)
+        assert (outcome.status, outcome.mistakes) == ("not yet", ())
+        assert outcome.observed[0].startswith(
+            f"What your block does with {weights}, the check cannot follow: it knows "
+        )
+        assert "never run" not in outcome.observed[0]
+
+
+def test_of_an_answer_without_layers_nothing_is_said_about_layers():
+    from resnet_lessons.checks import chapter_02
+    from torch import nn
+
+    class Crops(nn.Module):
+        def __init__(self, ins, outs, stride):
+            super().__init__()
+            self.more, self.stride = outs - ins, stride
+
+        def forward(self, x):
+            x = x[:, :, : -(-x.shape[2] // self.stride), : -(-x.shape[3] // self.stride)]
+            return nn.functional.pad(x, (0, 0, 0, 0, 0, self.more))
+
+    observed = chapter_02.option_a.check(Crops).observed
+    assert not [line for line in observed if "layer" in line or "weights" in line]
+
+
 def test_what_keras_raises_is_told_without_keras_s_own_remarks():
     def wrong_name(b, x):
         return b.conv1(x) + F  # noqa: F821

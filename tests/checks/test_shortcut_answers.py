@@ -2,63 +2,38 @@
 
 import re
 import time
-from pathlib import Path
 
 from resnet_lessons.checks import chapter_02 as ex
 from resnet_lessons.checks.shortcut_mistakes import OPTION_A, SHORTCUTS, STAGE
-from tests.checks import answers, shortcut_answers
+from tests.checks import judging, shortcut_answers
+from tests.checks.judging import FRAMEWORKS, named
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FRAMEWORKS = ("pytorch", "tensorflow")
 CASES = shortcut_answers.cases()
 
 
-def named(outcome) -> set[str]:
-    return {mistake.key for mistake in outcome.mistakes}
-
-
-@pytest.mark.parametrize("case", CASES, ids=["-".join(filter(None, case[:3])) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=judging.ids(CASES))
 def test_every_mistake_is_named_and_no_other(case):
-    exercise, mistake, framework, answer = case
-    outcome = getattr(ex, exercise).check(answer())
-    assert outcome.status == "not yet", outcome
-    assert named(outcome) == {mistake}, outcome
-    assert outcome.observed
-    assert outcome.framework == framework
+    judging.assert_diagnosed(ex, case)
 
 
 def test_every_mistake_of_its_own_has_an_answer_in_each_framework():
-    shown = {(mistake, framework) for _, mistake, framework, _ in CASES}
-    own = {m.key for m in (*SHORTCUTS, *OPTION_A, *STAGE[-3:])} - {"edits_its_input"}  # TensorFlow's are not written to
-    assert {(key, framework) for key in own for framework in FRAMEWORKS} <= shown
-    assert ("edits_its_input", "pytorch") in shown
-    values = {m.key for t in (ex.count, ex.predict) for wrong in t.wrong.values() for m in wrong.values()}
-    assert {(key, "") for key in values} <= shown
+    own = (*SHORTCUTS, *OPTION_A, *STAGE[-3:])
+    judging.assert_covered(ex, CASES, own, pytorch_only={"edits_its_input"})  # TensorFlow's tensors are not written to
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize(
-    ("both", "body", "layers"), shortcut_answers.TWO, ids=lambda v: "+".join(v) if isinstance(v, tuple) else ""
-)
+@pytest.mark.parametrize(("both", "body", "layers"), shortcut_answers.TWO, ids=judging.pair_id)
 def test_of_two_mistakes_at_least_one_is_named_and_none_that_is_not_there(framework, both, body, layers):
-    outcome = ex.projection.check(shortcut_answers.make(framework, body, **layers))
-    assert outcome.status == "not yet"
-    assert named(outcome), outcome
-    assert named(outcome) <= set(both), outcome
+    judging.assert_some_named(ex.projection.check(shortcut_answers.make(framework, body, **layers)), both)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize(
-    ("both", "body"), shortcut_answers.OPTION_A_TWO, ids=lambda v: "+".join(v) if type(v) is tuple else ""
-)
+@pytest.mark.parametrize(("both", "body"), shortcut_answers.OPTION_A_TWO, ids=judging.pair_id)
 def test_of_two_mistakes_in_option_a_at_least_one_is_named(framework, both, body):
-    outcome = ex.option_a.check(shortcut_answers.option_a(framework, body))
-    assert outcome.status == "not yet"
-    assert named(outcome), outcome
-    assert named(outcome) <= set(both), outcome
+    judging.assert_some_named(ex.option_a.check(shortcut_answers.option_a(framework, body)), both)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -70,16 +45,12 @@ def test_zeros_on_any_side_are_option_a(framework, style):
 
 @pytest.mark.parametrize("style", shortcut_answers.torch_styles())
 def test_right_blocks_in_every_style_are_accepted_in_pytorch(style):
-    outcome = ex.projection.check(shortcut_answers.torch_styles()[style])
-    assert outcome.right, outcome
-    assert outcome.framework == "pytorch"
+    judging.assert_accepted(ex.projection.check(shortcut_answers.torch_styles()[style]), "pytorch")
 
 
 @pytest.mark.parametrize("style", shortcut_answers.keras_styles())
 def test_right_blocks_in_every_style_are_accepted_in_tensorflow(style):
-    outcome = ex.projection.check(shortcut_answers.keras_styles()[style])
-    assert outcome.right, outcome
-    assert outcome.framework == "tensorflow"
+    judging.assert_accepted(ex.projection.check(shortcut_answers.keras_styles()[style]), "tensorflow")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -111,9 +82,8 @@ def test_a_block_that_is_already_made_is_told_what_to_hand_in():
     assert "takes the class, or the function" in outcome.observed[0]
 
 
-@pytest.mark.parametrize("answer", [None, ..., ""], ids=str)
-def test_nothing_handed_in_is_not_attempted(answer):
-    assert {task.check(answer).status for task in ex.TASKS} == {"not attempted"}
+def test_nothing_handed_in_is_not_attempted():
+    judging.assert_untouched_is_not_attempted(ex)
 
 
 def test_whatever_an_answer_raises_is_reported():
@@ -165,25 +135,12 @@ def test_the_predictions_are_what_the_frameworks_do(framework, size, outcome):
 
 
 def test_every_section_that_an_answer_sends_to_exists():
-    mistakes = {m for t in ex.TASKS for m in getattr(t, "catalogue", ())} | {
-        m for t in ex.TASKS for wrong in getattr(t, "wrong", {}).values() for m in wrong.values()
-    }
-    for section in {mistake.section for mistake in mistakes} | {task.section for task in ex.TASKS}:
-        text = (ROOT / "chapters" / f"{section.chapter}.ipynb").read_text(encoding="utf-8")
-        assert re.search(rf"## {section.number} · {re.escape(section.title)}[\"\\]", text), section
+    judging.assert_sections_exist(ex)
 
 
 def test_keys_of_mistakes_are_unique_in_each_catalogue_and_say_what_why_and_where():
-    for task in (ex.option_a, ex.projection, ex.stage):
-        keys = [mistake.key for mistake in task.catalogue]
-        assert len(keys) == len(set(keys))
-        for mistake in task.catalogue:
-            assert min(map(len, (mistake.title, mistake.explanation, mistake.why, mistake.seen))) > 5
-            assert not re.search(
-                r"relu\(.*\+.*\)|bias=False|use_bias=False|padding=1", mistake.explanation + mistake.why
-            )
+    judging.assert_keys_unique_and_texts_there(ex)
 
 
 def test_the_table_in_contributing_lists_what_is_tested():
-    lines = "\n".join(answers.table(CASES))
-    assert lines in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), f"CONTRIBUTING.md should hold:\n{lines}"
+    judging.assert_listed_in_contributing(CASES)

@@ -266,6 +266,41 @@ def test_prints_and_warnings_of_an_answer_do_not_show(capfd):
     assert captured.out == captured.err == ""
 
 
+def test_a_layer_without_weights_that_blocks_share_may_compute_in_float32():
+    from keras import layers
+
+    relu = layers.ReLU()  # made in a cell above, in the learner's precision, and not with the block
+
+    class Shares(answers.make("tensorflow", answers.right)):
+        def call(self, x):
+            return relu(x + self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))
+
+    class Forgets(Shares):
+        def call(self, x):
+            return relu(self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))
+
+    assert ex.basic_block.check(Shares).right
+    assert [mistake.key for mistake in ex.basic_block.check(Forgets).mistakes] == ["no_addition"]
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+def test_a_single_layer_that_is_made_in_each_call_is_named(framework):
+    def conv(channels):
+        if framework == "pytorch":
+            return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        from keras import layers
+
+        return layers.Conv2D(channels, 3, padding="same", use_bias=False)
+
+    def body(b, x):
+        out = b.bn2(conv(6)(b.relu(b.bn1(b.conv1(x)))))
+        return b.relu(x + out)
+
+    named = {mistake.key for mistake in ex.basic_block.check(answers.make(framework, body)).mistakes}
+    assert "layers_made_in_call" in named
+    assert named <= {"layers_made_in_call", "never_used"}  # conv2 is there, and idle
+
+
 def test_an_answer_that_changes_its_input_does_not_change_the_verdict_on_others():
     ex.basic_block.check(answers.torch_only()["edits_its_input"])
     assert ex.basic_block.check(Right).right
@@ -318,6 +353,8 @@ def test_choices_are_taken_in_any_spelling_and_what_is_none_of_them_is_told():
     assert "is none of 'x', 'relu(x)', '2x', '0'" in predicted("the input", "relu(x)", "0").observed[0]
     assert predicted("x", "relu(x)", True).status == "not yet"
     assert "none of the keys" in ex.predict.check({"a": "x"}).observed[0]
+    some = ex.predict.check({"input not negative": "X", "no shortcut": None, "a": 1}).observed
+    assert some == ("input with negative values: the dict has no such key.", "no shortcut: not answered yet.")
 
 
 def test_miscounts_are_named():
