@@ -124,7 +124,7 @@ def start(route: Route = None, work: Work = None) -> None:
 
     report = learner.start(route, work)
     _tell(report)
-    _write_start_page(report.work)
+    _write_start_page(report.work, personal=work is None)
 
 
 @app.command()
@@ -168,15 +168,13 @@ def lab(
 
     Existing ones stay as they are (another --route replaces those you did not edit).
     """
-    from functools import partial
-
-    from resnet_lessons import learner, notebook_server
+    from resnet_lessons import learner, notebook_server, start_page
 
     report = learner.start(route, work)
     _tell(report)
     _write_start_page(report.work)
     print("Starting JupyterLab ...", flush=True)
-    refresh = partial(_write_start_page, report.work, quiet=True)
+    refresh = start_page.Fresh(report.work)
     raise typer.Exit(notebook_server.serve(report.work, port, browser, extra or (), refresh=refresh))
 
 
@@ -535,17 +533,16 @@ def class_report(
     raise typer.Exit(counts.show(folder, processes=processes, seconds=seconds, as_json=as_json))
 
 
-def _write_start_page(work: Path, quiet: bool = False) -> None:
-    """Write the page that the lab opens; where that fails, the lab opens without it."""
+def _write_start_page(work: Path, personal: bool = True) -> None:
+    """Write the page that the lab opens; where that fails, the lab opens without it. One that is handed out is nobody's."""
     from resnet_lessons import start_page
 
     try:
-        kept = start_page.write(work)
+        kept = start_page.write(work, personal=personal)
     except (OSError, ValueError) as error:
-        if not quiet:
-            print(f"The start page could not be written: {error}", file=sys.stderr)
+        print(f"The start page could not be written: {error}", file=sys.stderr)
         return
-    if kept and not quiet:
+    if kept:
         print(f"What you had written is kept: {_some(kept)}.")
 
 

@@ -1,4 +1,4 @@
-"""JupyterLab for a learner: on this computer only, opened on the first chapter, and quiet.
+"""JupyterLab for a learner: on this computer only, opened on the start page, and quiet.
 
 What JupyterLab shows is set by the two files in `labconfig/`, which it reads like any other Jupyter configuration, and
 by `_shortcuts`; what the server does is set by the options below. Options that the learner adds come last, so they win.
@@ -12,7 +12,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,13 +20,21 @@ from urllib.parse import quote
 
 _HERE = Path(__file__).resolve().parent
 # nbgrader is there for the tests and for instructors; in a learner's server its parts would warn that no course is set up.
+_REFRESH = 3000  # milliseconds
 _OFF = {
     f"nbgrader.server_extensions.{part}": False
     for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
 }
 
 
-def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequence[str] = ()) -> int:
+def serve(
+    work: Path,
+    port: int | None = None,
+    browser: bool = True,
+    extra: Sequence[str] = (),
+    *,
+    refresh: Callable[[], None] | None = None,
+) -> int:
     """Run JupyterLab on a work folder until it is stopped.
 
     Parameters
@@ -39,6 +47,8 @@ def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequ
         Open a browser, if this computer has a screen.
     extra : sequence of str
         More options for Jupyter, such as `--ServerApp.ip=0.0.0.0`.
+    refresh : callable, optional
+        Called every three seconds: it keeps the start page fresh.
 
     Returns
     -------
@@ -60,6 +70,10 @@ def serve(work: Path, port: int | None = None, browser: bool = True, extra: Sequ
         signal.signal(signal.SIGTERM, stop)
     # Runs after the callback that binds the port, which is already waiting in the loop: the address answers then.
     server.io_loop.add_callback(_announce, server, asked)
+    if refresh is not None:
+        from tornado.ioloop import PeriodicCallback
+
+        server.io_loop.add_callback(PeriodicCallback(refresh, _REFRESH).start)
     server.start()
     return 0
 
@@ -140,7 +154,9 @@ def _encryption() -> list[str]:
 
 
 def _first_page(work: Path) -> str:
-    """The first chapter, or the folder where there is none."""
+    """The start page; where there is none, the first chapter, or the folder."""
+    if (work / "Start.md").is_file():
+        return "/lab/tree/Start.md"
     chapters = sorted(path.name for path in work.glob("chapters/*.ipynb"))
     return f"/lab/tree/chapters/{quote(chapters[0])}" if chapters else "/lab"
 

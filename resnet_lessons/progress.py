@@ -81,8 +81,22 @@ def read() -> list[Record]:
     return [found for line in data.splitlines() if (found := _parse(line)) is not None]
 
 
-def clear() -> None:
-    """Forget everything."""
+def export(path: Path) -> int:
+    """Write all records into a new file, as a JSON list, oldest first; return how many there are.
+
+    Raises
+    ------
+    OSError
+        If the file exists already, or cannot be written.
+    """
+    found = [{**record._asdict(), "time": record.time.isoformat()} for record in read()]
+    with path.open("x", encoding="utf-8") as file:
+        file.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return len(found)
+
+
+def clear() -> bool:
+    """Forget everything; return whether nothing is left."""
     try:
         with _locked(create=False):
             # Emptied, not deleted: a notebook that is just appending goes on in the same file.
@@ -91,6 +105,16 @@ def clear() -> None:
         pass
     except OSError as error:
         _warn(f"could not clear your progress in {folder()} ({error.strerror or error})")
+        return False
+    return True
+
+
+def changed() -> float:
+    """Return when something was noted last, in seconds; 0 where nothing was."""
+    try:
+        return _file().stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def folder() -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from resnet_lessons import cli, learner, notebook_server
+from resnet_lessons import cli, learner, notebook_server, progress
 from tests.command_line import assert_one_line
 
 import pytest
@@ -163,11 +165,87 @@ def test_a_work_folder_that_cannot_be_meant_gets_one_line(course: Path, capsys: 
 def test_lab_makes_the_copies_and_passes_its_options_on(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, ...]] = []
 
-    def serve(*arguments: object) -> int:
+    def serve(*arguments: object, refresh: Callable[[], None]) -> int:
         calls.append(arguments)
+        (course / "work/Start.md").unlink()
+        refresh()
+        assert not (course / "work/Start.md").exists(), "nothing was noted"
+        progress.record("00_start_here", "deeper", None)
+        refresh()
         return 0
 
+    monkeypatch.setenv("RESNET_LESSONS_PROGRESS", str(course / "progress"))
     monkeypatch.setattr(notebook_server, "serve", serve)
     assert cli.run(["lab", "--port", "9000", "--no-browser", "--", "--debug", "--x=1"]) == 0
     assert calls == [(course / "work", 9000, False, ["--debug", "--x=1"])]
     assert (course / "work/chapters/00_start_here.ipynb").exists()
+    assert (course / "work/Start.md").exists(), "written before, and again by the running lab"
+
+
+# Progress -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A progress store with two records."""
+    monkeypatch.setenv("RESNET_LESSONS_PROGRESS", str(tmp_path / "progress"))
+    for key in ("which", "race"):
+        progress.record("01_basic_block", key, {"choice": "A", "first": True, "right": True})
+    return tmp_path
+
+
+def test_progress_lists_chapters_and_says_where_it_is_kept(noted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["progress"]) == 0
+    said = capsys.readouterr().out
+    assert "01 Basic block          2 of 12 questions answered" in said
+    assert "2 records, the last of " in said
+    assert said.rstrip().endswith(f"in {noted / 'progress'}")
+
+
+def test_progress_is_exported_into_a_new_file_only(noted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = noted / "mine.json"
+    assert cli.run(["progress", "export", str(file)]) == 0
+    assert capsys.readouterr().out == f"2 records are in {file}.\n"
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert [one["key"] for one in kept] == ["which", "race"]
+    assert [one["value"] for one in kept] == [record.value for record in progress.read()]
+    assert_one_line(["progress", "export", str(file)], "exists: .*mine.json", capsys)
+
+
+@pytest.mark.parametrize(("typed", "left", "status"), [("n\n", 2, 130), ("", 2, 130), ("y\n", 0, 0)])
+def test_progress_is_forgotten_only_after_a_yes(
+    noted: Path, typed: str, left: int, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert cli.run(["progress", "reset"]) == status
+    assert len(progress.read()) == left
+    assert "progress export FILE.json" in capsys.readouterr().out
+
+
+def test_progress_that_is_not_there_needs_no_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESNET_LESSONS_PROGRESS", str(tmp_path / "none"))
+    assert cli.run(["progress", "reset"]) == 0
+    assert capsys.readouterr().out == "Nothing was noted yet.\n"
+    assert cli.run(["progress"]) == 0
+    assert "nothing noted yet" in capsys.readouterr().out
+
+
+def test_a_folder_to_hand_out_shows_nobodys_progress(noted: Path) -> None:
+    for arguments, shown in ((["--work", str(noted / "handout")], False), (["--work", str(noted / "mine")], True)):
+        assert cli.run(["start", *arguments]) == 0
+        if shown:
+            assert cli.run(["where", *arguments]) == 0
+        page = next(Path(arguments[1]).glob("Start.md")).read_text(encoding="utf-8")
+        assert ("Where was I?" in page) is shown
+
+
+def test_where_says_the_place_and_the_next_step(noted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["where", "--work", str(noted / "none")]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("Where was I? Chapter 01 Basic block, section “4 · Is it really easier?”")
+    assert second.startswith("Next, about ")
+    assert "5 · Prove it" in second
+    assert third.startswith("Reviews: nothing is due.")
+    assert not (noted / "none").exists(), "it makes no work folder"

@@ -16,15 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_lessons import notebook_server
+from resnet_lessons import notebook_server, progress, start_page
 
 import pytest
 
 START = """
 import sys
 from pathlib import Path
+from resnet_lessons.start_page import Fresh
 from resnet_lessons.notebook_server import serve
-raise SystemExit(serve(Path(sys.argv[1]), int(sys.argv[2])))
+work = Path(sys.argv[1])
+raise SystemExit(serve(work, int(sys.argv[2]), refresh=Fresh(work)))
 """
 
 
@@ -34,6 +36,8 @@ class Lab(NamedTuple):
     taken: int
     said: str
     process: subprocess.Popen[str]
+    work: Path
+    progress: Path
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
@@ -56,6 +60,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUNBUFFERED": "1"}
     environment |= {f"JUPYTER_{kind}_DIR": str(home / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    environment |= {"RESNET_LESSONS_PROGRESS": str(home / "progress")}
+    start_page.write(work, personal=False)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         environment.pop(name, None)
     with socket.socket() as taken:
@@ -73,17 +79,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
                 text=True,
             )
         try:
-            yield _wait(process, log, port)
+            url, bound, said = _wait(process, log)
+            yield Lab(url, bound, port, said, process, work, home / "progress")
         finally:
             process.kill()
             process.wait()
 
 
-def _wait(process: subprocess.Popen[str], log: Path, taken: int) -> Lab:
+def _wait(process: subprocess.Popen[str], log: Path) -> tuple[str, int, str]:
     for _ in range(300):
         found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+token=\w+(?=\n)", log.read_text())
         if found:
-            return Lab(found[0], int(found[1]), taken, log.read_text(), process)
+            return found[0], int(found[1]), log.read_text()
         if process.poll() is not None:
             break
         time.sleep(0.1)
@@ -95,10 +102,38 @@ def test_a_taken_port_is_no_failure(lab: Lab) -> None:
     assert f"Port {lab.taken} is taken" in lab.said
 
 
-def test_the_printed_address_opens_the_first_chapter(lab: Lab) -> None:
-    assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/chapters/00_start_here.ipynb?token=")
+def test_the_printed_address_opens_the_start_page(lab: Lab) -> None:
+    assert lab.url.startswith(f"http://127.0.0.1:{lab.port}/lab/tree/Start.md?token=")
     assert len(lab.token) >= 40
     assert "<title>JupyterLab</title>" in lab.get(lab.url.partition(str(lab.port))[2])
+
+
+def test_without_a_start_page_the_first_chapter_is_opened(tmp_path: Path) -> None:
+    assert notebook_server._first_page(tmp_path) == "/lab"
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "00_start_here.ipynb").touch()
+    assert notebook_server._first_page(tmp_path) == "/lab/tree/chapters/00_start_here.ipynb"
+
+
+def test_markdown_opens_as_a_page_to_read(lab: Lab) -> None:
+    answer = lab.get(f"/lab/api/settings/@jupyterlab/docmanager-extension:plugin?token={lab.token}")
+    assert json.loads(answer)["schema"]["properties"]["defaultViewers"]["default"] == {"markdown": "Markdown Preview"}
+
+
+def test_the_folder_shows_a_learner_what_she_needs_and_no_more(lab: Lab) -> None:
+    listed = json.loads(lab.get(f"/api/contents?token={lab.token}"))["content"]
+    assert sorted(one["name"] for one in listed) == ["Review_and_help.ipynb", "Start.md", "chapters", "docs"]
+
+
+def test_the_start_page_follows_what_is_noted_while_the_lab_runs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Begin here" in (lab.work / "Start.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("RESNET_LESSONS_PROGRESS", str(lab.progress))
+    progress.record("01_basic_block", "which", {"choice": "A", "first": True, "right": True})
+    for _ in range(200):
+        if "Where was I?" in (lab.work / "Start.md").read_text(encoding="utf-8"):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the page was not written anew")
 
 
 def test_the_token_is_required(lab: Lab) -> None:

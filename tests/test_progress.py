@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 import warnings
 from datetime import UTC, datetime
 
@@ -148,6 +150,48 @@ def test_a_full_disk_warns_and_leaves_no_half_line(monkeypatch, fitting):
     assert values() == ["before", "after"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_a_disk_that_is_really_full_costs_what_does_not_fit_and_nothing_else():
+    """The system itself refuses to let the file grow, as it does where a disk or a quota is full."""
+    code = """
+import resource, signal, warnings
+from resnet_lessons import progress
+warnings.simplefilter("ignore")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+for number in range(50):
+    progress.record("c", "k", number)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    kept = values()
+    assert 5 < len(kept) < 50
+    assert kept == list(range(len(kept)))
+    progress.record("c", "k", "after")
+    assert values() == [*kept, "after"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows kills in another way")
+def test_a_kernel_that_is_killed_while_it_writes_costs_one_record_at_most():
+    code = """
+import itertools
+from resnet_lessons import progress
+for number in itertools.count():
+    progress.record("c", "k", [number] * 200)
+"""
+    seen = 0
+    for _ in range(3):
+        running = subprocess.Popen([sys.executable, "-c", code])
+        while len(progress.read()) < seen + 20:
+            time.sleep(0.01)
+        running.kill()
+        running.wait(60)
+        numbers = [value[0] for value in values()[seen:]]
+        assert numbers == list(range(len(numbers))), "none is missing, none is there twice"
+        seen += len(numbers)
+    progress.record("c", "k", "after")
+    assert values()[-1] == "after"
+
+
 def test_without_locks_recording_still_works(monkeypatch):
     def no_locks(file):
         raise OSError(95, "Operation not supported")
@@ -161,3 +205,35 @@ def test_without_the_variable_it_lives_in_the_users_data_folder(monkeypatch):
     monkeypatch.delenv("RESNET_LESSONS_PROGRESS")
     assert progress.folder().name == "resnet-lessons"
     assert progress.folder().is_absolute()
+
+
+def test_an_export_holds_every_record_and_overwrites_nothing(tmp_path):
+    assert progress.export(tmp_path / "none.json") == 0
+    progress.record("c", "größe", {"choice": "56 × 56"})
+    assert progress.export(tmp_path / "mine.json") == 1
+    (kept,) = json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))
+    assert datetime.fromisoformat(kept.pop("time")) == progress.read()[0].time
+    assert kept == {"chapter": "c", "key": "größe", "value": {"choice": "56 × 56"}}
+    with pytest.raises(FileExistsError):
+        progress.export(tmp_path / "mine.json")
+
+
+def test_it_is_known_when_something_was_noted(place):
+    assert progress.changed() == 0
+    progress.record("c", "k", 1)
+    before = progress.changed()
+    assert before > 0
+    os.utime(place / "progress.jsonl", (1, 1))
+    progress.record("c", "k", 2)
+    assert progress.changed() > 1
+
+
+def test_what_could_not_be_cleared_is_said(place, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    progress.record("c", "k", 1)
+    monkeypatch.setattr(progress.os, "truncate", refuse)
+    with pytest.warns(UserWarning, match="could not clear"):
+        assert progress.clear() is False
+    assert values() == [1]

@@ -136,7 +136,7 @@ class Task:
         """
         outcome = self.judge_namespace(namespace)
         if not outcome.right:
-            raise NotRightError(repr(outcome))
+            raise NotRightError(outcome)
 
     def judge_namespace(self, namespace: Mapping[str, Any]) -> Outcome:
         """Judge what a notebook holds: the best of its answers, if there is one in each framework. Keeps none of them."""
@@ -315,7 +315,7 @@ def _same(given: Any, right: Any) -> bool:
 
 def _short(value: Any) -> str:
     try:
-        text = repr(value)
+        text = f"{value:,}" if type(value) is int else repr(value)
     except Exception:  # somebody's own __repr__
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}…"
