@@ -121,16 +121,23 @@ def mismatch(answer: Trace, reference: Trace) -> str:
             return f"your block runs its {plural}s {uses[0]} times, the reference {uses[1]} times"
     for (kind, shape), missing in (Counter(_census(reference)) - Counter(_census(answer))).items():
         layer = Layer("", kind, shape)
-        have = next(iter(Counter(_census(answer)) - Counter(_census(reference))), None)
-        other = f"; yours has one of shape {have[1]} instead" if have and have[0] == kind else ""
-        verb = "has" if missing == 1 else "have"
-        what = _count(missing, layer.kernel + KIND_NAMES[kind])
-        return f"{what} of the reference, with weights of shape {shape}, {verb} no counterpart{other}"
+        have = next((Layer("", *one) for one in _census(answer) - _census(reference) if one[0] == kind), None)
+        other = f"; yours has one {have.kernel and 'of '}{have.kernel}{_between(have)} instead" if have else ""
+        which = f"{'one' if missing == 1 else missing} of the reference's {layer.kernel}{KIND_NAMES[kind]}s"
+        return f"{which}, {_between(layer)}, {'has' if missing == 1 else 'have'} no counterpart{other}"
     for trace, whose in ((answer, "your block"), (reference, "the reference")):
         shared = [layer.name for layer in trace.layers if sum(use.layer is layer for use in trace.uses) > 1]
         if shared:
             return f"{whose} uses its layer {shared[0]} more than once"
     return ""
+
+
+def _between(layer: Layer) -> str:
+    """What a layer takes and puts out: frameworks order the axes of its weights differently."""
+    if layer.kind == "bn":
+        return f"on {layer.shape[0]:,} channels"
+    outs, ins = layer.shape[:2]
+    return f"from {ins:,} to {outs:,} {'channels' if layer.kind == 'conv' else 'values'}"
 
 
 def _count(number: int, noun: str) -> str:

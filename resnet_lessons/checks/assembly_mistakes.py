@@ -68,6 +68,10 @@ class Plan:
         """The blocks with which a stage begins, the first one left out."""
         return {n for n in range(1, len(self.blocks)) if self.blocks[n][0] != self.blocks[n - 1][0]}
 
+    def start_of(self, block: int) -> int:
+        """The block with which a block's stage begins."""
+        return max(n for n in {0, *self.starts} if n <= block)
+
     @property
     def strided(self) -> list[int]:
         """The blocks that put out smaller maps than they are given."""
@@ -131,6 +135,17 @@ def no_max_pool(evidence: Evidence, config: ResNetConfig) -> str:
     )
 
 
+def other_max_pool(evidence: Evidence, config: ResNetConfig) -> str:
+    plan = Plan(evidence, config)
+    if config.family != "imagenet" or plan.stem is None or not plan.sizes:
+        return ""
+    given, made = plan.stem.out_shape[2:], plan.sizes[0]
+    asked = tuple(-(-n // 2) for n in given)
+    if made in (given, asked):
+        return ""
+    return f"The stem's convolution puts out maps of {_text(given)}; the first block gets {_text(made)}, and not {_text(asked)}."
+
+
 def other_stem(evidence: Evidence, config: ResNetConfig) -> str:
     stem = Plan(evidence, config).stem
     kernel, halves = (7, True) if config.family == "imagenet" else (3, False)
@@ -155,18 +170,28 @@ def stride_in_stage_1(evidence: Evidence, config: ResNetConfig) -> str:
     return f"The first stage gets maps of {_text(plan.sizes[0])} and puts out {_text(plan.sizes[1])}."
 
 
-def stride_in_every_block(evidence: Evidence, config: ResNetConfig) -> str:
-    plan = Plan(evidence, config)
-    found = [n for n in plan.strided if n and n not in plan.starts]
+def _strided_inside(plan: Plan, *, like_the_first: bool) -> str:
+    """A block inside a stage that has a stride, as the stage's first has, or which has none itself."""
+    strided = plan.strided
+    found = [n for n in strided if n != plan.start_of(n) and (plan.start_of(n) in strided) == like_the_first]
     if not found:
         return ""
     n = found[0]
     return f"Block {n + 1} does not begin a stage, and makes maps of {_text(plan.sizes[n + 1])} from {_text(plan.sizes[n])}."
 
 
+def stride_in_every_block(evidence: Evidence, config: ResNetConfig) -> str:
+    return _strided_inside(Plan(evidence, config), like_the_first=True)
+
+
+def stride_in_another_block(evidence: Evidence, config: ResNetConfig) -> str:
+    return _strided_inside(Plan(evidence, config), like_the_first=False)
+
+
 def stage_without_stride(evidence: Evidence, config: ResNetConfig) -> str:
     plan = Plan(evidence, config)
-    found = [n for n in sorted(plan.starts) if n not in plan.strided and min(plan.sizes[n]) > 1]
+    late = {plan.start_of(n) for n in plan.strided}  # these are halved, in another block than their first
+    found = [n for n in sorted(plan.starts) if n not in late and min(plan.sizes[n]) > 1]
     if not found:
         return ""
     n, width = found[0], plan.blocks[found[0]][0]
@@ -241,7 +266,7 @@ def other_classes(evidence: Evidence, config: ResNetConfig) -> str:
     dense = Plan(evidence, config).dense
     if len(dense) != 1 or dense[0].layer.shape[0] == config.num_classes:
         return ""
-    return f"The dense layer puts out {dense[0].layer.shape[0]} values; asked for are {config.num_classes}."
+    return f"The dense layer puts out {dense[0].layer.shape[0]:,} values; asked for are {config.num_classes:,}."
 
 
 def no_dense(evidence: Evidence, config: ResNetConfig) -> str:
@@ -253,6 +278,8 @@ def no_dense(evidence: Evidence, config: ResNetConfig) -> str:
 def biased_convolutions(evidence: Evidence, config: ResNetConfig) -> str:
     found = {id(u.layer): u.layer for u in evidence.partial if u.layer.kind == "conv" and "bias" in u.layer.tensors}
     count = sum(layer.shape[0] for layer in found.values())
+    if len(found) == 1:
+        return f"Its convolution {next(iter(found.values())).name} has biases: {count} parameters."
     return f"{len(found)} of its convolutions have biases, {count} parameters in all." if found else ""
 
 
@@ -418,6 +445,16 @@ NO_POOL_IN_STEM = _assembly(
     f"Each stage then costs four times as much ({_V1}, Table 1: a 3×3 max-pool with stride 2 begins conv2_x).",
     COST,
 )
+OTHER_POOL = _assembly(
+    other_max_pool,
+    "other_max_pool",
+    "the stem's max-pool makes maps of another size",
+    "A 3×3 window with stride 2 and a border of one on every side halves the map, rounded up. Without the border every window "
+    "lies one pixel further, and an even map loses its last row and column.",
+    f"Every stage that follows works on other maps ({_V1}, Table 1: 112 × 112 become 56 × 56), and published weights were "
+    "trained for those.",
+    COST,
+)
 STEM = _assembly(
     other_stem,
     "other_stem",
@@ -450,6 +487,15 @@ STRIDE_EVERYWHERE = _assembly(
     "every block of a stage has the stride",
     "The maps are halved in each block, until they are single pixels.",
     f"Only the first block of a stage has it ({_V1}, Table 1's caption).",
+    BUILD,
+)
+STRIDE_LATER = _assembly(
+    stride_in_another_block,
+    "stride_in_another_block",
+    "another block than the first of its stage has the stride",
+    "Where a stage begins, the channels change and the maps stay; they are halved further on, where the channels stay.",
+    f"A stage's first block does both ({_V1}, Table 1's caption), and its shortcut brings x into the new shape at one stroke. "
+    "The blocks before the stride work on maps of four times the pixels.",
     BUILD,
 )
 NO_STRIDE = _assembly(
@@ -554,13 +600,23 @@ _LAYERS = (
 )  # fmt: skip
 SHARED = (BIAS, MADE_IN_CALL, *(Assembly(m, _of_block(m.visible)) for m in _LAYERS if m.visible))
 HEAD = (NO_POOLING, FLATTEN, FIXED_POOL, SOFTMAX, CLASSES, NO_DENSE)
-STAGES = (STRIDE_IN_1, STRIDE_EVERYWHERE, NO_STRIDE, REPEATED, CHANNELS, WIDTHS, OPTION, STEM, NO_STEM_BN)
+STAGES = (STRIDE_IN_1, STRIDE_EVERYWHERE, STRIDE_LATER, NO_STRIDE, REPEATED, CHANNELS, WIDTHS, OPTION, STEM, NO_STEM_BN)
 CIFAR = (
     *SHARED, *STAGES, *HEAD, IMAGENET_WIDTHS, POOL_IN_STEM, ONE_MORE, ONE_A_BLOCK, THREE_A_BLOCK, ALL_IN_EACH,
     TAKEN_FOR_N, DEPTH_IGNORED, OTHER_NUMBER,
 )  # fmt: skip
-IMAGENET = (*SHARED, *STAGES, *HEAD, WIDTH_IGNORED, NO_POOL_IN_STEM, OTHER_NUMBER)
-BOTTLENECKS = (*IMAGENET, EXPANSION)
+IMAGENET = (*SHARED, *STAGES, *HEAD, WIDTH_IGNORED, NO_POOL_IN_STEM, OTHER_POOL, OTHER_NUMBER)
+# A Keras layer takes what it is given: made for too few channels, a bottleneck runs, and projects where x would have fitted.
+_TOLD_TOO_FEW = Assembly(
+    replace(
+        OPTION.mistake,
+        explanation=OPTION.mistake.explanation
+        + " A bottleneck hands on four times its width: told that it gets as many "
+        "channels as the width of the one before, each block finds a reason to project.",
+    ),
+    other_option,
+)
+BOTTLENECKS = (*(_TOLD_TOO_FEW if one is OPTION else one for one in IMAGENET), EXPANSION)
 
 # How many blocks a stage has if one counts in a certain way.
 _COUNTS: Mapping[Assembly, tuple[Callable[[int], int], ...]] = {

@@ -71,11 +71,13 @@ class PlannedWiring(ShortcutWiring):
     """A v1 block of any number of layers, all wired alike but for the last; every default is right."""
 
     layers: int = 2
+    rectified: int | None = None  # how many have a ReLU behind them, from the first on; None: all but the last
 
     @property
     def inner(self) -> tuple[tuple[str, bool], ...]:
         """Of each layer but the last: where BN stands, and whether there is a ReLU."""
-        return ((self.first_bn, self.middle_relu),) * (self.layers - 1)
+        few = self.layers - 1 if self.rectified is None else self.rectified
+        return tuple((self.first_bn, number < few) for number in range(self.layers - 1))
 
 
 def planned_block(in_channels: int, plan: Sequence[tuple[int, int]], stride: int) -> Reference:

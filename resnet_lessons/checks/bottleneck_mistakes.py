@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from . import shortcut_mistakes as shortcuts
@@ -82,6 +82,16 @@ def not_carried_on(evidence: Evidence) -> str:
     return f"{used[-1].layer.name} is made for {wanted} channels, as many as x has, and is given {given}."
 
 
+def back_to_input(evidence: Evidence) -> str:
+    """A last 1×1 that widens to the channels of x, where four times the width is another number."""
+    for narrow, last in pairwise(_convolutions(evidence)):
+        kernels, (outs, ins) = (narrow.layer.shape[2], last.layer.shape[2]), last.layer.shape[:2]
+        back = ins == narrow.layer.shape[0] and outs == evidence.images.shape[1]
+        if kernels == (3, 1) and back and ins < outs != 4 * ins:
+            return f"{last.layer.name} goes from {ins} to {outs} channels, as many as x has."
+    return ""
+
+
 def _never(evidence: Evidence) -> str:
     return ""  # known from several cases together: `combined`
 
@@ -94,6 +104,14 @@ EXPANSION = Mistake(
     "and 1024, 512 and 2048). The next block is made for that, and so is a checkpoint.",
     PICTURE,
     edits=[{"widths": (1, 1, 2)}, {"widths": (1, 1, 8)}, {"widths": (1, 1, 1)}],
+)
+BACK_TO_INPUT = Mistake(
+    "back_to_input",
+    "the last 1×1 goes back to the channels of x",
+    "What a bottleneck hands on goes by its width, and not by what it gets. Where the two differ, the block changes the shape.",
+    f"In most blocks both are the same number. The first of ResNet-50 gets 64 channels and hands on 256 ({_V1}, table 1).",
+    PICTURE,
+    visible=back_to_input,
 )
 WIDE_IN_THE_MIDDLE = Mistake(
     "wide_in_the_middle",
@@ -171,9 +189,10 @@ TESTED_AGAINST_WIDTH = Mistake(
 )
 PROJECTED_TO_WIDTH = Mistake(
     "projection_to_width",
-    "the projection puts out too few channels",
-    "The projection and the branch put out different numbers of channels.",
-    "The projection joins the two wide ends of the block: it has to come to what the last 1×1 puts out, four times the width.",
+    "the projection and the branch put out different numbers of channels",
+    "The two are added: the projection has to come to what the last convolution of the branch puts out.",
+    "The projection joins the two ends of the block; what stands in the middle is the branch's own affair. In a bottleneck both "
+    "ends are wide: four times the width is what the block hands on.",
     STAGES,
     visible=partial(projected_to_width, layers=3),
 )
@@ -226,7 +245,7 @@ _CHANGED = {
     "two_relus": _of_basic("two_relus", section=LAST_RELU),
 }
 _WIRED = tuple(_CHANGED.get(mistake.key, mistake) for mistake in BASIC if mistake.key not in _LEFT_OUT)
-_GEOMETRY = (EXPANSION, WIDE_IN_THE_MIDDLE, WIDE_3X3, WIDTH_IS_OUTPUT, KERNELS, PADDED_1X1, SHRINKS)
+_GEOMETRY = (EXPANSION, BACK_TO_INPUT, WIDE_IN_THE_MIDDLE, WIDE_3X3, WIDTH_IS_OUTPUT, KERNELS, PADDED_1X1, SHRINKS)
 
 
 def _on_shortcuts(layers: int) -> tuple[Mistake, ...]:
@@ -282,7 +301,7 @@ STRIDE_NOT_FIRST = Mistake(
 )
 PLANNED = (
     *structure.LAYERS, PADDED_1X1, SHRINKS, NOT_CARRIED_ON, *_on_shortcuts(0), STRIDE_NOT_FIRST,
-    *(replace(m, edits=[{"middle_relu": False}]) if m.key == "no_middle_relu"
+    *(replace(m, edits=[{"rectified": 0}, {"rectified": 1}, {"rectified": 2}]) if m.key == "no_middle_relu"
       else replace(m, edits=[{"first_bn": "after relu"}, {"first_bn": "after relu", "second_bn": "after relu"}])
       if m.key == "bn_after_relu" else m for m in _WIRED),
 )  # fmt: skip
@@ -296,14 +315,19 @@ def combined(
     `put_out` tells from a case's arguments how many channels its block puts out.
     """
     found = shortcuts.without_consequences(judged)
+    if BACK_TO_INPUT in found:  # for an x of as many channels as the width it looks like an expansion of 1
+        found = tuple(mistake for mistake in found if mistake is not EXPANSION)
     without = [one.case.arguments for one in judged if _named(one, shortcuts.MISSING)]
+    inside = [arguments[0] in _inside(arguments[1]) for arguments in without]
     needless = [one for one in judged if _named(one, shortcuts.EVERYWHERE)]
     projected = [one for one in judged if one.case.arguments not in without and shortcuts.projections(one.evidence, 0)]
     if not without or not projected or not any(mistake.key == shortcuts.MISSING.key for mistake in found):
         return found
-    if needless:
+    # One that is projected without a stride speaks against it.
+    stride_decides = not any(one.case.arguments[2] == 1 for one in projected)
+    if needless or (not stride_decides and all(inside)):
         cause = TESTED_AGAINST_WIDTH
-    elif all(arguments[2] == 1 for arguments in without):
+    elif stride_decides and all(arguments[2] == 1 for arguments in without):
         cause = next(mistake for mistake in SHORTCUTS if mistake.key == shortcuts.ONLY_IF_STRIDE.key)
     elif all(arguments[0] == put_out(arguments) for arguments in without):
         cause = next(mistake for mistake in SHORTCUTS if mistake.key == shortcuts.ONLY_IF_CHANNELS.key)
@@ -311,6 +335,11 @@ def combined(
         return found
     effects = {shortcuts.MISSING.key, *([shortcuts.EVERYWHERE.key] if needless else [])}
     return (cause, *(mistake for mistake in found if mistake.key not in effects))
+
+
+def _inside(width_or_plan: Any) -> tuple[int, ...]:
+    """How many channels the convolutions before the last put out."""
+    return (width_or_plan,) if isinstance(width_or_plan, int) else tuple(outs for _, outs in width_or_plan[:-1])
 
 
 def _named(one: Judged, mistake: Mistake) -> bool:

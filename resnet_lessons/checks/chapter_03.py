@@ -228,6 +228,7 @@ count = ValueTask(
             _MACS + 3 * _FIRST * _SIDE**2: _LATE_STRIDE,
             _WEIGHTS: _NO_POSITIONS,
             _PARAMETERS * _SIDE**2: _BN_COUNTED,
+            (_WEIGHTS + _CHANNELS) * _SIDE**2: _BN_COUNTED,
             _MACS - _PROJECTION * _SIDE**2: _NO_PROJECTION,
             _narrow * _SIDE**2: _NO_EXPANSION,
             _thrice * _SIDE**2: _ALL_3X3,

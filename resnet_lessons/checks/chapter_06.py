@@ -13,6 +13,7 @@ from .task import Task, ValueTask
 from .training_mistakes import (
     CHOICE,
     EVALUATION,
+    LOGITS,
     LOOP,
     RESULTS,
     ROW,
@@ -231,16 +232,19 @@ _FLOOR = _misconception(
     "At best the first softmax gives 1 for the right class and 0 for the nine others. The second takes these for logits, and "
     "e¹ is not much more than nine times e⁰.",
     "It is how one recognises the mistake: a loss that ends near 1.5 while the accuracy is high.",
+    LOGITS,
 )  # fmt: skip
 _FLOOR_OF_GUESSING = _misconception(
     "softmax_twice_learns_nothing", "a double softmax is taken to learn nothing",
     "The second softmax keeps the order of the first, so the right class still has the largest share, and more than a tenth.",
     "Because it learns all the same, the mistake lives long in a program.",
+    LOGITS,
 )  # fmt: skip
 _OTHER_WAY = _misconception(
     "floor_without_cause", "a single softmax is taken to have a floor",
     "Logits may lie as far apart as they like, so the probability of the right class comes as near to 1 as one likes.",
     "The floor of 1.46 is made by probabilities, which lie between 0 and 1, in the place of logits.",
+    LOGITS,
 )  # fmt: skip
 predict = ValueTask(
     "predict",

@@ -13,14 +13,15 @@ ATTEMPT = "in a learner's attempt"
 
 
 class Section(NamedTuple):
-    """A section of a chapter."""
+    """A section of a chapter, or of the primer."""
 
-    chapter: str  # such as "01_basic_block"
+    chapter: str  # such as "01_basic_block", or "primer"
     number: int
     title: str  # as its heading says
 
     def __str__(self) -> str:
-        return f"chapter {self.chapter[:2]}, section {self.number} ({self.title})"
+        place = "the primer" if self.chapter == "primer" else f"chapter {self.chapter[:2]}"
+        return f"{place}, section {self.number} ({self.title})"
 
 
 @dataclass(frozen=True, eq=False)

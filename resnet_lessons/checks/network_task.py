@@ -174,7 +174,19 @@ def _difference(evidence: Evidence, measured: Measured, config: ResNetConfig) ->
     if not layer:
         return [f"{text}: every layer, up to your {before}, computes what it should, so it is what comes after."]
     so_far = f"up to your {before} all agrees, and " if before else ""
-    return [f"{text}: {so_far}your {layer} is the first layer to differ."]
+    names = {ours.name: theirs.name for ours, theirs in agreed.pairs}
+    between = _between(names.get(before, ""), names.get(layer, ""), config)
+    return [f"{text}: {so_far}your {layer} is the first layer to differ.{between}"]
+
+
+def _between(before: str, layer: str, config: ResNetConfig) -> str:
+    """What has no weights and stands between two layers of the reference, where the network itself puts it there."""
+    if before == "bn1":
+        stem = "stand the stem's ReLU and its max-pool" if config.family == "imagenet" else "stands the stem's ReLU"
+        return f" Between the two {stem}."
+    if layer == "fc":
+        return " Between the two stand the end of the last block and the mean over height and width."
+    return ""
 
 
 def _other_layers(measured: Measured, config: ResNetConfig) -> list[str]:

@@ -44,7 +44,9 @@ def _said(error: BaseException | None) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r"\{\{.*?\}\} | \[Op:\w+\].*|Hint: enable anomaly detection.*", "", text, flags=re.DOTALL)
     text = " ".join(text.split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:300] + '…'}" if text else type(error).__name__
+    if len(text) > 300:  # Keras puts what happened at the end of a long sentence
+        text = f"{text[:140]} … {text[-160:]}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def difference(evidence: Evidence, measured: Measured, reference: Reference) -> tuple[str, ...]:
@@ -97,9 +99,9 @@ def _outputs(mapped: Mapped, expected: Numbers) -> Iterator[str]:
     place = tuple(int(n) for n in np.argwhere(differs)[0])
     axes = ("image", "channel", "row", "column") if len(place) == 4 else ("example", "feature")
     where = ", ".join(f"{axis} {number}" for axis, number in zip(axes, place, strict=True))
-    drawn = ", with random weights and BN tensors," if mapped.names else ""  # a shortcut may have none
+    drawn = " with random weights and BN tensors," if mapped.names else ""  # a shortcut may have none
     yield (
-        f"On a batch of shape {_shape(evidence.images.shape, evidence)}{drawn} {_percent(differs)} of the outputs differ, "
+        f"On a batch of shape {_shape(evidence.images.shape, evidence)},{drawn} {_percent(differs)} of the outputs differ, "
         f"first at {where}: yours is {ours[place]:.4f}, the reference's {theirs[place]:.4f}."
     )
     if (ours < -1e-9).any() and not (theirs < -1e-9).any():

@@ -14,6 +14,7 @@ from typing import Any
 from .mistakes import Mistake, Section
 
 RIGHT, NOT_YET, NOT_ATTEMPTED = "right", "not yet", "not attempted"
+_STYLE = "<style>.rl-outcome a { text-decoration: underline; }</style>"  # JupyterLab shows a link by its colour alone
 MARKS = {RIGHT: "✓", NOT_YET: "✗", NOT_ATTEMPTED: "○"}
 
 
@@ -67,9 +68,12 @@ class Outcome:
         }
 
     def __repr__(self) -> str:
+        return self._text("print(_.explain()) shows it")
+
+    def _text(self, where_named: str) -> str:
         lines = [f"{MARKS[self.status]} {self.task}: {self.status}", *(f"  {line}" for line in self.observed)]
         if self.mistakes:
-            lines.append("  This has a name: print(_.explain()) shows it, and why it matters.")
+            lines.append(f"  This has a name: {where_named}, and why it matters.")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -79,6 +83,8 @@ class Outcome:
             _details(mistake, "Name the mistake" if count == 1 else f"Name mistake {number} of {count}")
             for number, mistake in enumerate(self.mistakes, 1)
         )
+        if named:
+            named = f"{_STYLE}{named}"
         status = f"<b>{MARKS[self.status]} {html.escape(self.task)}: {self.status}</b>"
         return f'<div class="rl-outcome" role="status"><p>{status}</p>{observed}{named}</div>'
 
@@ -88,6 +94,10 @@ class Outcome:
 
 class NotRightError(AssertionError):
     """What a graded cell raises; it holds the outcome's text."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        # `_` is no outcome here: the cell ends in an error, and shows none.
+        super().__init__(outcome._text(f"the cell with `ex.{outcome.task}.check(…)` shows it"))
 
 
 def _details(mistake: Mistake, summary: str) -> str:

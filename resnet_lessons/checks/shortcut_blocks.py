@@ -22,7 +22,8 @@ SIZE = (6, 10)  # even, so that another padding shows; no two sizes alike
 class OptionAWiring:
     """The shortcut of option A; every default is right."""
 
-    sampling: str = "every second"  # "none", "average", "maximum", "odd pixels", "always by 2"
+    # "none", "average", "maximum", "odd pixels", "always by 2", "channels and height", "channels and width"
+    sampling: str = "every second"
     axis: int = 1  # of (batch, channels, height, width)
     zeros: str = "behind"  # "either side", "before" (all three are right); "a quarter either side", "repeated"
 
@@ -50,6 +51,10 @@ def _sampled(how: str, stride: int, x: np.ndarray) -> np.ndarray:
         cells = x.reshape(batch, channels, height // stride, stride, width // stride, stride)
         pooled: np.ndarray = cells.mean((3, 5)) if how == "average" else cells.max((3, 5))
         return pooled
+    if how == "channels and height":
+        return x[:, ::stride, ::stride]
+    if how == "channels and width":
+        return x[:, ::stride, :, ::stride]
     start = 1 if how == "odd pixels" else 0
     return x[:, :, start::stride, start::stride]
 

@@ -359,6 +359,15 @@ ODD_PIXELS = Mistake(
     TRAP,
     edits=[{"sampling": "odd pixels"}],
 )
+OTHER_AXES = Mistake(
+    "sampled_wrong_axes",
+    "the steps are taken along the wrong axes",
+    "A slice names axes from the first on. Height and width are the last two in PyTorch, and the two in the middle in Keras; "
+    "what is right in one framework drops channels in the other, and leaves a side of the map as it is.",
+    "The sum fails, or, where sizes happen to fit, adds other channels.",
+    BUILD,
+    edits=[{"sampling": "channels and height"}, {"sampling": "channels and width"}],
+)
 FIXED_STRIDE = Mistake(
     "stride_fixed_at_2",
     "the stride is always 2",
@@ -386,7 +395,7 @@ CHANNELS_REPEATED = Mistake(
     edits=[{"zeros": "repeated"}],
 )
 OPTION_A = (
-    WITHOUT_STRIDE, WRONG_AXIS, POOLED, ODD_PIXELS, FIXED_STRIDE, ASSUMES_DOUBLING, CHANNELS_REPEATED,
+    WITHOUT_STRIDE, WRONG_AXIS, POOLED, ODD_PIXELS, OTHER_AXES, FIXED_STRIDE, ASSUMES_DOUBLING, CHANNELS_REPEATED,
     structure.EDITS_INPUT,
 )  # fmt: skip
 

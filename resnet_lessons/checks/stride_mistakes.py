@@ -82,10 +82,10 @@ def _strided(evidence: Evidence, use: Use) -> tuple[int, ...]:
 
 def too_many_zeros(evidence: Evidence) -> str:
     """A 3×3 whose map comes out larger than its stride leaves it."""
-    size = _text(evidence.images.shape[2:])
     for use in _wrong_3x3s(evidence):
         if any(n > m for n, m in zip(_size(use), _strided(evidence, use), strict=True)):
-            return f"{use.layer.name}, a 3×3, makes maps of {_text(_size(use))} from maps of {_text(use.in_shape[2:])}; x has {size}."
+            given, made, x = map(_text, (use.in_shape[2:], _size(use), evidence.images.shape[2:]))
+            return f"{use.layer.name}, a 3×3, makes maps of {made} from maps of {given}; x has {x}."
     return ""
 
 
@@ -156,7 +156,7 @@ TOO_MANY_ZEROS = Mistake(
     "too many zeros around the map of the 3×3",
     "A 3×3 needs one zero on every side. Here there are more: put there twice, by the layer itself and in front of it, or by a "
     "number that was meant as the stride and stands where the padding is expected.",
-    "With another size of map the addition fails. Where it does not, zeros that nobody wanted are averaged into the borders.",
+    "With another size of map the addition fails. Where it does not, the borders are computed from zeros that nobody wanted.",
     BUILD,
     visible=too_many_zeros,
 )

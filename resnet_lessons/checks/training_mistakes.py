@@ -27,6 +27,8 @@ LOOP = Section(CHAPTER, 2, "The loop, piece by piece")
 TRAINING = Section(CHAPTER, 5, "Train it for real")
 RESULTS = Section(CHAPTER, 7, "What it gets to")
 WRONG = Section(CHAPTER, 8, "What goes wrong")
+GRADIENTS = Section("primer", 3, "Automatic differentiation")
+LOGITS = Section("primer", 4, "A training loop")
 
 
 NO_RETURN, _, REMEMBERS = of_functions(LOOP)
@@ -41,7 +43,7 @@ NO_ZERO_GRAD = Mistake(
     "of all gradients so far.",
     "It acts like a second momentum that never forgets: the first step is right, the later ones overshoot. (Adding up is meant "
     "for batches that do not fit into memory at once.)",
-    LOOP,
+    GRADIENTS,
     edits=[{"gradients": "added"}],
 )
 ZEROED_TOO_LATE = Mistake(
@@ -91,7 +93,7 @@ CUT_OFF = Mistake(
     "The loss was computed where nothing is recorded (outside of the tape, with gradients switched off), or was turned into a "
     "plain number before the way back.",
     "Both frameworks compute gradients from what they recorded on the way forward, and from nothing else.",
-    LOOP,
+    GRADIENTS,
     visible=lambda watched: _no_gradient(watched.error),
 )
 EVALUATION_MODE = Mistake(
@@ -118,7 +120,7 @@ SOFTMAX = Mistake(
     "The loss takes a softmax itself. Given probabilities, it takes them for logits that all lie between 0 and 1.",
     "It still learns, slowly, which is why it survives: with 10 classes the loss cannot fall below 1.46, however sure the "
     "network is.",
-    LOOP,
+    LOGITS,
     edits=[{"loss": "softmax"}],
 )
 NOT_FROM_LOGITS = Mistake(
@@ -126,7 +128,7 @@ NOT_FROM_LOGITS = Mistake(
     "logits are taken for probabilities",
     "Keras's cross-entropy expects probabilities unless told otherwise. Logits are cut off at 0 and at 1 first.",
     "A logit below 0 or above 1 then has no gradient: most of what the network could learn from is gone, without a word.",
-    LOOP,
+    LOGITS,
     seen="the default of Keras's cross-entropies",
     edits=[{"loss": "clipped"}],
 )
@@ -136,7 +138,7 @@ PICKED = Mistake(
     "The loss is minus the logit of the right class, as the negative log-likelihood does with what it is given; the other "
     "classes do not come into it.",
     "Such a loss has no lower end: it falls as the logits grow, whether the answers are right or not.",
-    LOOP,
+    LOGITS,
     edits=[{"loss": "picked"}],
 )
 SUMMED = Mistake(
@@ -234,10 +236,19 @@ LAST_DROPPED = Mistake(
 WRONG_AXIS = Mistake(
     "argmax_over_the_batch",
     "the largest logit is looked for along the wrong axis",
-    "Logits are (B, classes). Along the first axis one finds, for each class, an image.",
-    "With as many images in the batch as classes this runs, and the accuracy is that of guessing.",
+    "Logits are (B, classes). Along the first axis one finds, for each class, an image; and without an axis PyTorch looks for "
+    "one largest logit in the whole batch.",
+    "Both may run without an error, and the accuracy is that of guessing.",
     LOOP,
-    edits=[{"axis": 0}],
+    edits=[{"axis": 0}, {"axis": None}],
+)
+NUMBER = Mistake(
+    "number_for_share",
+    "the number of right answers, not their share",
+    "The right answers are added up, and not divided by the number of images.",
+    "Whoever prints it cannot compare test sets of different sizes.",
+    LOOP,
+    edits=[{"average": "none"}],
 )
 PERCENT = Mistake(
     "percent_returned",
@@ -275,7 +286,8 @@ NO_ANSWER_COUNTS = Mistake(
 )
 EVALUATION = (
     TRAINING_STATISTICS, LEFT_IN_EVALUATION, LEFT_IN_TRAINING, LEFT_FROZEN, RECORDED_GRADIENTS, MEAN_OF_MEANS, FULL_BATCHES,
-    LAST_DROPPED, WRONG_AXIS, WRONG_ANSWERS, NO_ANSWER_COUNTS, PERCENT, NO_RETURN,
+    LAST_DROPPED, WRONG_AXIS, WRONG_ANSWERS, NO_ANSWER_COUNTS, NUMBER, PERCENT,
+    NO_RETURN,
 )  # fmt: skip
 
 

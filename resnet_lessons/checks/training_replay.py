@@ -211,7 +211,7 @@ def parts_of(data: Batch, size: int, last: str = "kept") -> Iterator[Batch]:
 
 
 def evaluate(
-    data: Batch, size: int, mode: str, *, framework: str = "pytorch", statistics: str = "running", axis: int = 1,
+    data: Batch, size: int, mode: str, *, framework: str = "pytorch", statistics: str = "running", axis: int | None = 1,
     last: str = "kept", counted: str = "right", average: str = "images", unit: float = 1, after: str = "as it was",
 ) -> Seen:  # fmt: skip
     """Return what is seen of one evaluation: the share that was returned, all tensors, and the mode behind it.
@@ -226,12 +226,12 @@ def evaluate(
         Whose running variance, and whether there are modes.
     statistics, axis, last
         Those that BN takes, or ``"as it was"`` for those of the mode before; the axis along which the largest logit is
-        looked for; whether a smaller last batch counts.
+        looked for, or None for a place among all logits of the batch; whether a smaller last batch counts.
     counted
         The ``"right"`` answers; the ``"wrong"`` ones; or ``"none"``, since labels are compared with something else than classes.
     average
         Over the ``"images"``; over the ``"batches"``, whatever their size; or over the images that as many ``"full"``
-        batches would have.
+        batches would have; or over nothing (``"none"``): their number.
     unit
         What the share is multiplied by.
     after
@@ -250,7 +250,7 @@ def evaluate(
         through = Pass(tensors, images, statistics)
         tensors |= through.moved(framework)
         guesses = through.logits.argmax(axis=axis)
-        fits = guesses.shape == labels.shape
+        fits = axis is None or guesses.shape == labels.shape
         if not fits and framework == "pytorch":
             raise ValueError(f"{guesses.shape} guesses for {labels.shape} labels")
         hits = int((guesses == labels).sum()) if fits else 0
@@ -259,6 +259,6 @@ def evaluate(
     if average == "batches":
         share = float(np.mean([right / count for right, count in zip(rights, sizes, strict=True)]))
     else:
-        share = sum(rights) / (len(data.labels) if average == "images" else len(sizes) * size)
+        share = sum(rights) / {"images": len(data.labels), "full": len(sizes) * size, "none": 1}[average]
     behind = mode if after == "as it was" else after
     return after_evaluation(unit * share, behind if framework == "pytorch" else "", tensors)

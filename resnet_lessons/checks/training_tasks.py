@@ -184,7 +184,8 @@ def rate(
     step, steps_per_epoch, epochs, warm_up, peak
         The step's number; how long the training and its warm-up are, the latter two in epochs; the largest rate.
     clock
-        By ``"step"``; by ``"epoch"``: one rate for an epoch, that of its first step, or of its last one (``"end of epoch"``); ``"mixed"``: the step is taken for the number of an epoch.
+        By ``"step"``; by ``"epoch"``: one rate for an epoch, that of its first step, or of its last one (``"end of epoch"``);
+        ``"mixed"``: the step is taken for the number of an epoch.
     rise
         ``"full"``: the last step of the warm-up has the peak. ``"late"``: it begins at 0 and misses the peak;
         ``"none"``; ``"steps"``: epochs taken for steps.

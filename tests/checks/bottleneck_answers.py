@@ -150,6 +150,8 @@ TWO: list[tuple[tuple[str, ...], Body, dict[str, Any]]] = [
     (("stride_on_3x3", "relu_before_addition"), WRONG["relu_before_addition"][0][0], {"strided": (2,)}),
     (("projection_tested_against_width", "relu_before_addition"), WRONG["relu_before_addition"][0][0],
      _only_if(lambda ins, width, stride: stride != 1 or ins != width)),
+    (("projection_tested_against_width", "projection_to_width"), right,
+     {"projection_to": 1, "when": lambda ins, width, stride: stride != 1 or ins != width}),
     (("projection_without_bn", "no_middle_relu"), without_relu(2), {"projection_bn": False}),
     (("projection_to_width", "no_middle_relu"), without_relu(1), {"projection_to": 1}),
     (("kernel_sizes", "bias_before_bn"), right, {"kernels": (3, 1, 3), "bias": True}),
@@ -295,6 +297,7 @@ def _keras_class(
 # The branch alone: mistake → how it is made.
 BRANCH: dict[str, dict[str, Any]] = {
     "expansion": {"sizes": (1, 1, 2)},
+    "back_to_input": {"sizes": (1, 1, 0)},
     "wide_in_the_middle": {"sizes": (4, 4, 1)},
     "wide_3x3": {"sizes": (1, 4, 4)},
     "width_taken_for_output": {"sizes": (0.25, 0.25, 1)},
@@ -302,14 +305,14 @@ BRANCH: dict[str, dict[str, Any]] = {
     "no_middle_relu": {"relus": (False, True, False)},
     "relu_ends_branch": {"relus": (True, True, True)},
 }
-BRANCH_IN_KERAS = ("relu_ends_branch",)  # a block shows the others
+BRANCH_IN_KERAS = ("relu_ends_branch", "back_to_input")  # a block shows the others
 
 
 def branch(
     framework: str, *, sizes: tuple[float, ...] = (1, 1, 4), kernels: tuple[int, ...] = (1, 3, 1),
     relus: tuple[bool, ...] = (True, True, False),
 ) -> Any:  # fmt: skip
-    """A function that makes the branch of a bottleneck."""
+    """A function that makes the branch of a bottleneck; a size of 0 stands for the channels that it is given."""
 
     def make_in_torch(in_channels: int, width: int) -> Any:
         from torch import nn
@@ -317,7 +320,7 @@ def branch(
         parts: list[Any] = []
         ins = in_channels
         for size, kernel, relu in zip(sizes, kernels, relus, strict=True):
-            outs = int(size * width)
+            outs = int(size * width) or in_channels
             parts += [nn.Conv2d(ins, outs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outs)]
             parts += [nn.ReLU()] if relu else []
             ins = outs
@@ -329,7 +332,7 @@ def branch(
 
         parts: list[Any] = []
         for size, kernel, relu in zip(sizes, kernels, relus, strict=True):
-            parts += [layers.Conv2D(int(size * width), kernel, padding="same", use_bias=False)]
+            parts += [layers.Conv2D(int(size * width) or in_channels, kernel, padding="same", use_bias=False)]
             parts += [layers.BatchNormalization(momentum=0.9, epsilon=1e-5), *([layers.ReLU()] if relu else [])]
         return keras.Sequential(parts)
 
@@ -364,7 +367,8 @@ def planned(
     """A class that makes blocks from a plan of (kernel, channels)."""
 
     def rectified(k: int, last: int) -> bool:
-        return relus == "all" or (relus == "inner" and k < last)
+        few = {"none": 0, "inner": last, "all": last + 1}.get(relus)
+        return k < (int(relus) if few is None else few)
 
     def in_torch() -> Any:
         import torch
@@ -569,7 +573,7 @@ def _of_values() -> list[Case]:
         "counted_large_map": {"MACs": 56 * 56 * right_one},
         "stride_on_3x3": {"MACs": 56 * 56 * 256 * 128 + macs * (9 * 128 * 128 + 128 * 512 + 256 * 512)},
         "forgot_positions": {"MACs": right_one},
-        "counted_bn": {"MACs": macs * (right_one + bn)},
+        "counted_bn": {"MACs": macs * (right_one + bn // 2)},
     }
     correct = {"parameters": right_one + bn, "MACs": macs * right_one}
     predicted = {

@@ -35,6 +35,7 @@ CIFAR: dict[str, dict[str, Any]] = {
     "bn_momentum": {"momentum": 0.01},
     "stride_in_stage_1": {"strides": (2, 2, 2)},
     "stride_in_every_block": {"stride_in": "every block"},
+    "stride_in_another_block": {"stride_in": "last block"},
     "stage_without_stride": {"strides": (1, 2, 1)},
     "one_block_repeated": {"blocks": "repeated"},
     "layers_made_in_call": {"blocks": "made in call"},
@@ -53,6 +54,7 @@ PYTORCH_ONLY: dict[str, dict[str, Any]] = {
 IMAGENET: dict[str, dict[str, Any]] = {
     "stage_lengths": {"lengths": (3, 3, 6, 4)},
     "no_max_pool": {"pool": False},
+    "other_max_pool": {"pool": "no border"},
     "other_stem": {"kernel": 3},
     "width_ignored": {"width": 64},
     "stride_in_stage_1": {"strides": (2, 2, 2, 2)},
@@ -60,7 +62,8 @@ IMAGENET: dict[str, dict[str, Any]] = {
 }
 # Widths and numbers of blocks are read off what ran, the same way in both frameworks; large networks take long in Keras.
 NUMBERS = (
-    "width_ignored", "one_layer_a_block", "projections_counted", "all_blocks_in_each_stage", "depth_taken_for_n", "stage_lengths",
+    "width_ignored", "other_max_pool", "one_layer_a_block", "projections_counted", "all_blocks_in_each_stage",
+    "depth_taken_for_n", "stage_lengths",
 )  # fmt: skip
 TWO: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("max_pool_in_stem", "imagenet_widths"), {"pool": True, "width": 64}),
@@ -143,13 +146,14 @@ def _plan_of_blocks(widths: Any, lengths: Any, strides: Any, stride_in: str, car
     found, channels = [], widths[0]
     for width, length, stride in zip(widths, lengths, strides, strict=True):
         for number in range(length):
-            found.append((channels, width, stride if number == 0 or stride_in == "every block" else 1))
+            here = stride_in == "every block" or number == (length - 1 if stride_in == "last block" else 0)
+            found.append((channels, width, stride if here else 1))
             channels = width if carry else channels
     return found
 
 
 def _torch_network(
-    *, kernel: int, pool: bool, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
+    *, kernel: int, pool: bool | str, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
     blocks: str = "own", stride_in: str = "first block", stem_bn: bool = True, stem_bias: bool = False, eps: float = 1e-5,
     momentum: float = 0.1, carry: bool = True,
 ) -> Any:  # fmt: skip
@@ -176,7 +180,7 @@ def _torch_network(
         def forward(self, x: Any) -> Any:
             x = F.relu(self.norm(self.stem(x)))
             if pool:
-                x = F.max_pool2d(x, 3, 2, 1)
+                x = F.max_pool2d(x, 3, 2, 0 if pool == "no border" else 1)
             for made in [block(*given).to(x) for given in arguments] if blocks == "made in call" else self.blocks:
                 x = made(x)
             if head == "view":
@@ -194,7 +198,7 @@ def _torch_network(
 
 
 def _keras_network(
-    *, kernel: int, pool: bool, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
+    *, kernel: int, pool: bool | str, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
     blocks: str = "own", stride_in: str = "first block", stem_bn: bool = True, stem_bias: bool = False, eps: float = 1e-5,
     momentum: float = 0.1, carry: bool = True,
 ) -> Any:  # fmt: skip

@@ -255,6 +255,9 @@ def _a(x: Any, i: int, o: int, s: int, f: str) -> Any:
 ShortcutBody = Callable[[Any, int, int, int, str], Any]
 OPTION_A: dict[str, list[ShortcutBody]] = {
     "no_subsampling": [lambda x, i, o, s, f: _pad(x, (0, o - i), f)],
+    "sampled_wrong_axes": [  # each as the other framework wants it
+        lambda x, i, o, s, f: _pad(x[:, ::s, ::s] if f == "pytorch" else x[:, :, ::s, ::s], (0, o - i), f),
+    ],
     "padded_wrong_axis": [
         lambda x, i, o, s, f: _pad(_every(x, s, f), (0, o - i), f, "width"),
         lambda x, i, o, s, f: _pad(_every(x, s, f), (0, o - i), f, "height"),

@@ -136,7 +136,7 @@ def three(b, x):
         (answers.make("pytorch", three)(6), "runs its convolutions 3 times, the reference 2 times"),
         (
             answers.make("pytorch", answers.right, kernel=1)(6),
-            "have no counterpart; yours has one of shape (6, 6, 1, 1)",
+            "2 of the reference's 3×3 convolutions, from 6 to 6 channels, have no counterpart; yours has one of 1×1 from 6 to 6",
         ),
         (
             answers.make("pytorch", answers.WRONG["one_bn_for_both"][0][0], norms=(1,))(6),

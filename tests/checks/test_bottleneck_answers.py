@@ -81,6 +81,48 @@ def test_the_package_s_own_blocks_are_right_and_its_other_versions_are_named(fra
         assert named(ex.bottleneck.check(lambda i, w, s, given=settings: block(i, w, s, **given))) == {mistake}
 
 
+@pytest.mark.parametrize(
+    ("there", "made"),
+    [
+        # One number from the plan's first layer serves for both questions.
+        (
+            {"projection_tested_against_width", "projection_to_width"},
+            {"to": 0, "when": lambda ins, plan, stride: stride != 1 or ins != plan[0][1]},
+        ),
+        # A loop that was written for the bottleneck: too many ReLUs for a basic block, too few for a longer one.
+        ({"two_relus", "no_middle_relu"}, {"relus": "2"}),
+    ],
+    ids=["first layer's channels", "two ReLUs"],
+)
+def test_two_mistakes_of_a_loop_are_both_named(there, made):
+    assert named(ex.planned.check(answers.planned("pytorch", **made))) == there
+
+
+def test_a_projection_that_is_too_wide_is_not_called_too_narrow():
+    outcome = ex.bottleneck.check(answers.make("pytorch", projection_to=8))
+    assert named(outcome) == {"projection_to_width"}
+    assert "few" not in outcome.explain()
+
+
+def test_what_a_block_goes_back_to_is_named_whatever_is_on_the_shortcut():
+    from torch import nn
+    from torch.nn import functional as F
+
+    class Answer(nn.Module):
+        def __init__(self, ins, width, stride):
+            super().__init__()
+            self.branch = answers.branch("pytorch", sizes=(1, 1, 0))(ins, width)
+            self.branch[0].stride = (stride, stride)
+            self.shortcut = nn.Sequential(nn.Conv2d(ins, ins, 1, stride, bias=False), nn.BatchNorm2d(ins))
+
+        def forward(self, x):
+            return F.relu(self.branch(x) + (self.shortcut(x) if self.branch[0].stride[0] > 1 else x))
+
+    found = named(ex.bottleneck.check(Answer))
+    assert "back_to_input" in found
+    assert "expansion" not in found
+
+
 def test_what_is_seen_names_the_shape_it_was_seen_for():
     answer = answers.make("pytorch", when=lambda ins, width, stride: stride != 1 or ins != width)
     outcome = ex.bottleneck.check(answer)
@@ -114,6 +156,16 @@ def test_whatever_an_answer_raises_is_reported():
     for answer in (exits, lambda: None, 7, answers.make("pytorch", lambda b, x: x.shape)):
         assert ex.bottleneck.check(answer).status == "not yet"
         assert ex.planned.check(answer).status == "not yet"
+
+
+def test_a_long_error_is_cut_in_its_middle():
+    def answer(ins, width, stride):
+        raise ValueError("Could not infer. " + "Implement a method. " * 30 + "Error encountered: 64 and 16.")
+
+    observed = ex.bottleneck.check(answer).observed[0]
+    assert "Could not infer." in observed
+    assert observed.endswith("Error encountered: 64 and 16.")
+    assert len(observed) < 450
 
 
 def test_a_mistake_without_a_name_is_rejected_in_time():

@@ -89,8 +89,9 @@ def test_what_cannot_be_played_is_what_only_a_framework_shows():
     }  # fmt: skip
     assert left_out["basic"] == raised_or_framework
     sum_fails = {
-        "projection_missing", "projection_only_if_stride", "projection_only_if_channels", "projection_without_stride",
-        "projection_dropped", "stride_on_both", "branch_without_stride", "no_padding", "late_shortcut",
+        "projection_missing", "projection_only_if_stride", "projection_only_if_channels", "projection_only_if_both",
+        "projection_without_stride", "projection_dropped", "stride_on_both", "branch_without_stride", "no_padding",
+        "late_shortcut",
     }  # fmt: skip
     assert left_out["stage"] == raised_or_framework | sum_fails | {"rectified_apart"}
 

@@ -98,6 +98,40 @@ def test_what_is_seen_comes_first_and_counts():
     assert outcome.observed[0] == "ResNet-8 v1 has stages of 1-1-1 blocks; yours have 2-2-2."
 
 
+def test_blocks_that_are_shared_among_the_later_ones_of_a_stage_are_found():
+    """`[block(c, c, 1)] * (n - 1)` behind a first block of its own: nothing to be seen with fewer than three."""
+
+    def network(depth):
+        net = torch_resnet.resnet(depth, family="cifar")
+        for stage in (net.layer1, net.layer2, net.layer3):
+            for number in range(2, len(stage)):
+                stage[number] = stage[1]
+        return net
+
+    assert judging.named(ex.cifar_family.check(network)) == {"one_block_repeated"}
+
+
+def test_what_stands_between_two_layers_without_weights_of_its_own_is_said():
+    from torch import nn
+
+    def other_pool(width):
+        net = torch_resnet.resnet(34, width=width)
+        net.maxpool = nn.MaxPool2d(2)
+        return net
+
+    observed = ex.resnet34.check(other_pool).observed[0]
+    assert "up to your bn1 all agrees" in observed
+    assert observed.endswith("Between the two stand the stem's ReLU and its max-pool.")
+
+
+def test_layers_without_a_counterpart_are_told_in_no_framework_s_order_of_axes():
+    for framework in FRAMEWORKS:
+        outcome = ex.cifar_family.check(network_answers.make(framework, width=64))
+        assert (
+            "one of the reference's 3×3 convolutions, from 3 to 16 channels, has no counterpart" in str(outcome).lower()
+        )
+
+
 def test_a_mistake_inside_a_block_is_placed():
     import torch
     from torch import nn

@@ -82,7 +82,7 @@ def test_the_command_prints_a_table_or_json_and_fails_unless_all_is_right(tmp_pa
     monkeypatch.setattr(notebook_table, "check_notebook", lambda path, seconds: report_of(path, found))
     assert cli.run(["check", str(path)]) == 1
     captured = capsys.readouterr()
-    assert "18624 is not right" in captured.out
+    assert "18,624 is not right" in captured.out
     assert "biases" not in captured.out  # the mistake's name is for those who ask
     assert "--explain names the mistakes in count." in captured.out
     assert "0 of 6 right." in captured.out

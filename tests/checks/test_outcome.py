@@ -128,6 +128,7 @@ def test_what_the_check_cannot_follow_is_said_and_no_layer_is_called_missing():
 
 def test_of_an_answer_without_layers_nothing_is_said_about_layers():
     from resnet_lessons.checks import chapter_02
+
     from torch import nn
 
     class Crops(nn.Module):
@@ -174,7 +175,7 @@ def test_convolutions_of_another_kind_are_refused_and_no_mistake_is_made_up():
     for answer in (depthwise, Separable):
         outcome = ex.basic_block.check(answer)
         assert outcome.status == "not yet"
-        assert "1 3×3 convolution of the reference" in outcome.observed[-1]
+        assert "One of the reference's 3×3 convolutions" in outcome.observed[-1]
         assert {m.key for m in outcome.mistakes} <= {"never_used"}
 
 

@@ -317,8 +317,9 @@ def test_graded_raises_unless_right_and_writes_nothing(capfd):
     ex.basic_block.graded({"MyBlock": Right})
     ex.basic_block.graded({"MyBlock": None, "MyKerasBlock": answers.make("tensorflow", answers.right)})
     for wrong in ({}, {"MyBlock": None}, {"MyBlock": 5}, {"MyBlock": raising(SystemExit())}):
-        with pytest.raises(NotRightError):
+        with pytest.raises(NotRightError) as raised:
             ex.basic_block.graded(wrong)
+        assert "print(_" not in str(raised.value)  # `_` is not this outcome
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
 

@@ -111,8 +111,11 @@ def test_no_wrong_evaluation_is_right_by_chance():
     for call in ex.evaluation.calls:
         right = float(replay.evaluate(*call.arguments)["the share of right answers"])
         assert 0.3 < right < 0.8
-        for edit in ({"axis": 0}, {"statistics": "batch"}, {"counted": "wrong"}, {"counted": "none"}):
-            assert float(replay.evaluate(*call.arguments, framework="tensorflow", **edit)["the share of right answers"]) != right
+        for edit in ({"axis": 0}, {"axis": None}, {"statistics": "batch"}, {"counted": "wrong"}, {"counted": "none"}):
+            assert (
+                float(replay.evaluate(*call.arguments, framework="tensorflow", **edit)["the share of right answers"])
+                != right
+            )
         hits = [replay.evaluate(part, 4, "evaluation") for part in replay.parts_of(call.arguments[0], 4)]
         assert min(float(hit["the share of right answers"]) for hit in hits) > 0
 

@@ -244,7 +244,7 @@ def keras_steps() -> dict[str, Callable[..., Any]]:
 
 
 def torch_accuracy(
-    mode: str = "restored", *, recorded: bool = False, average: str = "images", axis: int = 1, last: str = "kept",
+    mode: str = "restored", *, recorded: bool = False, average: str = "images", axis: int | None = 1, last: str = "kept",
     unit: float = 1, returned: bool = True, frozen: bool = False, counted: str = "right",
 ) -> Callable[..., Any]:  # fmt: skip
     """An evaluation in PyTorch."""
@@ -259,8 +259,8 @@ def torch_accuracy(
         with torch.set_grad_enabled(recorded):
             for part, answers in zip(images.split(batch_size), labels.split(batch_size), strict=True):
                 if last == "kept" or len(part) == batch_size:
-                    guesses = net(part).max(dim=axis)
-                    same = (guesses.values if counted == "logits" else guesses.indices) == answers
+                    logits = net(part)
+                    same = (logits.amax(dim=axis) if counted == "logits" else logits.argmax(dim=axis)) == answers
                     hits.append((~same if counted == "wrong" else same).double())
         if mode in ("restored", "training"):
             net.train(before)
@@ -296,7 +296,8 @@ def keras_accuracy(
 def _share(hits: list[Any], average: str, images: int, batch_size: int) -> float:
     if average == "batches":
         return float(statistics.fmean(float(part.mean()) for part in hits))
-    return float(sum(part.sum() for part in hits)) / (images if average == "images" else len(hits) * batch_size)
+    number = float(sum(part.sum() for part in hits))
+    return number / {"images": images, "full": len(hits) * batch_size, "none": 1}[average]
 
 
 EVALUATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
@@ -310,7 +311,8 @@ EVALUATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "mean_of_batch_means": ([{"average": "batches"}], [{"average": "batches"}]),
     "small_batch_counted_as_full": ([{"average": "full"}], [{"average": "full"}]),
     "last_batch_dropped": ([{"last": "dropped"}, {"last": "dropped", "average": "full"}], [{"last": "dropped"}]),
-    "argmax_over_the_batch": ([{"axis": 0}], [{"axis": 0}]),
+    "argmax_over_the_batch": ([{"axis": 0}, {"axis": None}], [{"axis": 0}]),
+    "number_for_share": ([{"average": "none"}], [{"average": "none"}]),
     "percent_returned": ([{"unit": 100}], [{"unit": 100}]),
     "no_return": ([{"returned": False}], [{"returned": False}]),
 }
