@@ -21,6 +21,7 @@ from urllib.parse import quote
 _HERE = Path(__file__).resolve().parent
 # nbgrader is there for the tests and for instructors; in a learner's server its parts would warn that no course is set up.
 _REFRESH = 3000  # milliseconds
+_NO_OUTPUT = ":not(.jp-OutputArea-output *):not(.jp-RenderedHTMLCommon *)"  # a shortcut's selector holds no commas
 _OFF = {
     f"nbgrader.server_extensions.{part}": False
     for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
@@ -101,11 +102,12 @@ def _configure(work: Path) -> None:
 
 
 def _shortcuts() -> list[dict[str, Any]]:
-    """Keep the notebook's one-key commands away from the controls of a lab.
+    """Keep the notebook's one-key commands away from the controls of a lab, and from all that unfolds or scrolls.
 
-    In JupyterLab (4.6), an arrow pressed in a list moves to another cell instead, and an `x` after that cuts it. So each
-    shortcut for whatever has the focus is replaced by the same one for whatever is no widget. They are read from the
-    JupyterLab that is installed, since they differ from version to version.
+    In JupyterLab (4.6), an arrow pressed in a list moves to another cell instead, and an `x` after that cuts it; Enter on
+    an answer to unfold edits the cell. So each shortcut for whatever has the focus is replaced by the same one for what is
+    in no output and in no text. They are read from the JupyterLab that is installed, since they differ from version to
+    version.
     """
     from jupyterlab.commands import get_app_dir  # type: ignore[import-untyped]
 
@@ -115,7 +117,7 @@ def _shortcuts() -> list[dict[str, Any]]:
     found = json.loads(schema.read_text(encoding="utf-8")).get("jupyter.lab.shortcuts", [])
     anywhere = [shortcut for shortcut in found if shortcut["selector"].endswith(" :focus")]
     off = [{**shortcut, "disabled": True} for shortcut in anywhere]
-    return off + [{**shortcut, "selector": f"{shortcut['selector']}:not(.jupyter-widgets *)"} for shortcut in anywhere]
+    return off + [{**shortcut, "selector": f"{shortcut['selector']}{_NO_OUTPUT}"} for shortcut in anywhere]
 
 
 def _options(work: Path, port: int | None, browser: bool) -> list[str]:

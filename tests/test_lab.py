@@ -224,4 +224,4 @@ def test_keys_pressed_in_a_lab_do_not_reach_the_notebook() -> None:
     on = [s for s in shortcuts if not s.get("disabled")]
     assert {json.dumps([s["command"], s["keys"]]) for s in on} == off
     assert {"notebook:cut-cell", "notebook:delete-cell", "notebook:move-cursor-down"} <= {s["command"] for s in on}
-    assert all(s["selector"].endswith(":focus:not(.jupyter-widgets *)") for s in on)
+    assert all(":focus:not(.jp-OutputArea-output *)" in s["selector"] and "," not in s["selector"] for s in on)

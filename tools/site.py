@@ -81,8 +81,8 @@ def readable(
     for cell, route in zip(cells, routes(cells), strict=True):
         text, metadata = "".join(cell["source"]), cell["metadata"]
         grading = metadata.get("nbgrader", {})
-        if grading.get("locked") or cell.get("id") == "points-text":
-            continue  # an instructor's points
+        if grading.get("locked") or cell.get("id") in ("points-text", "begin"):
+            continue  # an instructor's points; one's own progress
         cell.pop("id", None)
         if cell["cell_type"] == "markdown":
             yield from _markdown(without_dead_links(text, name, pages), route)

@@ -128,6 +128,7 @@ class Session:
             desc=self.options.label or "training",
             disable=not shown,
             unit="step",
+            dynamic_ncols=True,  # as wide as its place: in a narrow notebook the bar would stick out
         )
         return self
 

@@ -1,0 +1,153 @@
+"""An exercise from the first mistake to the answer, a restarted kernel, and Notebook 7."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from resnet_lessons import learner
+from resnet_lessons.checks.basic_mistakes import BASIC
+from tests.browser.every_chapter import OUTPUTS
+from tests.browser.jupyter import ERRORS, Jupyter
+from tests.browser.lab_hands import Hands
+from tests.browser.lab_scripts import explorer
+from tests.browser.looks import sticking_out, violations
+
+import pytest
+
+EXERCISE = "exercises/01_basic_block/exercise.ipynb"
+WRONG = {  # the ReLU comes before the addition
+    "TwoLines": ["out = F.relu(out)", "return out + x"],
+    "KerasTwoLines": ["out = ops.relu(out)", "return out + x"],
+}
+RIGHT = {
+    "TwoLines": ["out = out + x", "return F.relu(out)"],
+    "KerasTwoLines": ["out = out + x", "return ops.relu(out)"],
+}
+
+
+class Exercise:
+    """An exercise, worked by typing and clicking."""
+
+    def __init__(self, jupyter: Jupyter) -> None:
+        self.jupyter, self.page = jupyter, jupyter.page
+
+    def cell(self, text: str) -> Any:
+        """The code cell that holds a line."""
+        return self.jupyter.cells.filter(has=self.page.locator(".cm-line", has_text=re.compile(text))).first
+
+    def run(self, cell: Any) -> None:
+        """Run a cell, and wait until it has."""
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Shift+Enter")
+        cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for()
+
+    def write(self, cell: Any, line: str, lines: list[str]) -> None:
+        """Put lines in the place of the last so many, of which the first is `line`."""
+        cell.locator(".cm-line", has_text=line).first.click()
+        for key in ("Home", "Control+Shift+End"):
+            self.page.keyboard.press(key)
+        self.page.keyboard.insert_text("\n        ".join(lines))
+
+    def check(self, name: str) -> Any:
+        """Run a task's check; return its outcome."""
+        cell = self.cell(rf"check\({name}\)")
+        self.run(cell)
+        return cell.locator(".rl-outcome")
+
+
+@pytest.fixture(scope="module")
+def exercise(jupyter: Jupyter) -> Exercise:
+    """The first exercise, opened, with its imports run."""
+    jupyter.watched.forget()
+    jupyter.open(EXERCISE)
+    opened = Exercise(jupyter)
+    for imports in ("import chapter_01", "^import torch$", "^import keras$"):
+        opened.run(opened.cell(imports))
+    return opened
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+def test_a_mistake_is_named_on_a_click_and_then_the_answer_is_right(exercise: Exercise, name: str) -> None:
+    answer = exercise.cell(rf"^class {name}\(")
+    exercise.run(answer)
+    assert "not attempted" in exercise.check(name).inner_text()
+    exercise.write(answer, "pass", WRONG[name])
+    exercise.run(answer)
+    outcome = exercise.check(name)
+    assert "✗ two_lines: not yet" in outcome.inner_text()
+    mistake = next(one for one in BASIC if one.key == "relu_before_addition")
+    assert mistake.title.lower() not in outcome.inner_text().lower(), "it is named before it is asked for"
+    outcome.get_by_text("Name the mistake").click()
+    assert mistake.title.lower() in outcome.inner_text().lower()
+    assert outcome.get_by_role("link", name="chapter 01, section 7").is_visible()
+    exercise.write(answer, WRONG[name][0], RIGHT[name])
+    exercise.run(answer)
+    assert "✓ two_lines: right" in exercise.check(name).inner_text()
+
+
+def test_hints_come_one_after_the_other(exercise: Exercise) -> None:
+    cell = exercise.cell(r"ex\.count\.check")
+    cell.locator(".cm-content").click()
+    exercise.page.keyboard.press("Control+A")
+    exercise.page.keyboard.insert_text("ex.count.hint()")
+    cell = exercise.cell(r"ex\.count\.hint")
+    for number in (1, 2):
+        exercise.run(cell)
+        cell.locator(".jp-OutputArea-output", has_text=f"Hint {number} of 3.").wait_for()
+
+
+def test_what_an_exercise_says_can_be_read_by_everybody(exercise: Exercise) -> None:
+    page = exercise.page
+    try:
+        for theme, width in (("Dark", 800), ("Light", 1280)):
+            exercise.jupyter.theme(theme)
+            page.set_viewport_size({"width": width, "height": 900})
+            assert sticking_out(page, OUTPUTS) == [], theme
+            assert violations(page, OUTPUTS) == [], theme
+    finally:
+        exercise.jupyter.theme("Light")
+        page.set_viewport_size({"width": 1280, "height": 900})
+    assert exercise.jupyter.failures() == []
+    assert exercise.jupyter.watched.console == []
+    assert exercise.jupyter.watched.elsewhere == []
+
+
+def test_after_a_restart_a_chapter_runs_and_its_lab_answers_again(exercise: Exercise) -> None:
+    jupyter = exercise.jupyter
+    jupyter.open("chapters/explorer.ipynb")
+    jupyter.run_all()
+    before = jupyter.page.locator(f"{OUTPUTS} .rl-explorer").first.evaluate_handle("one => one")
+    jupyter.menu("Kernel", "Restart Kernel and Run All Cells")
+    jupyter.page.locator(".jp-Dialog .jp-mod-accept").click()
+    jupyter.page.wait_for_function("lab => !lab.isConnected", arg=before, polling=200)
+    jupyter.wait_until_run()
+    assert jupyter.failures() == []
+    jupyter.watched.forget()  # a restart cuts the connection, and the console says so
+    explorer(Hands(jupyter.page, jupyter.page.locator(f"{OUTPUTS} .rl-explorer").first))
+    assert jupyter.watched.console == []
+
+
+@pytest.mark.skipif(
+    find_spec("notebook") is None, reason="Notebook 7 is not installed; `pip install notebook` brings it"
+)
+@pytest.mark.parametrize("name", ["primer"])
+def test_a_chapter_runs_in_notebook_7(jupyter: Jupyter, work: Path, name: str) -> None:
+    page = jupyter.page
+    learner.reset(name, work)
+    jupyter.watched.forget()
+    page.goto(f"{jupyter.address}/notebooks/chapters/{name}.ipynb?token={jupyter.token}")
+    page.wait_for_selector("body[data-notebook] .jp-Cell, .jp-NotebookPanel .jp-Cell", state="attached")
+    jupyter.path = ""  # the page shows another program now
+    jupyter.wait_for_kernel()
+    jupyter.run_all()
+    assert page.locator(ERRORS).all_inner_texts() == []
+    assert jupyter.failures() == []
+    question = Hands(page, page.locator(".jp-OutputArea-output .rl-question").first)
+    question.click(r"/^A\./")
+    question.sees("✓ Right: |✗ Not so: ")
+    assert jupyter.watched.elsewhere == []
+    # Whatever is open, Notebook reports duplicates among its own menus and more; what concerns widgets would be ours.
+    assert [one for one in jupyter.watched.console if re.search(r"widget|\brl-", one)] == []
