@@ -41,7 +41,7 @@ def test_the_right_option_is_not_always_at_the_same_place():
     places = []
     for questions in bank.QUESTIONS.values():
         for found in questions.values():
-            for question in map(bank._shuffled, each(found)):
+            for question in map(bank.shuffled, each(found)):
                 places.append(list(question.options).index(question.answer))
     assert max(places.count(place) for place in set(places)) < 0.6 * len(places)
 
