@@ -1,16 +1,13 @@
-"""`exercises/` is what nbgrader makes of `solutions/`; untouched it scores 0, solved it scores everything."""
+"""`exercises/` is what nbgrader makes of `solutions/`. How it scores them is in test_class."""
 
 import json
 import os
-import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 from resnet_lessons import learner
 from resnet_lessons.checks.notebook import tasks_of
-from resnet_lessons.routes import keep_route
 
 import pytest
 
@@ -124,37 +121,3 @@ def test_the_solutions_are_right_on_a_single_route_without_the_other_framework(r
     )  # fmt: skip
     assert done.stdout.splitlines()[-1:] == [f"ran {len(NAMES)}"], done.stderr[-3000:]
     assert done.stderr == ""
-
-
-def test_nbgrader_gives_an_untouched_copy_0_and_a_solved_one_all_points(tmp_path):
-    # One chapter stands for all: each chapter's own test is that its solution passes and its release does not.
-    name = NAMES[0]
-    shutil.copyfile(ROOT / "nbgrader_config.py", tmp_path / "nbgrader_config.py")
-    shutil.copytree(ROOT / "solutions" / name, tmp_path / "solutions" / name)
-    solved, untouched = read("solutions", name), read("exercises", name)
-    for student, notebook in {
-        "solved": keep_route(solved, "pytorch"),
-        "untouched": keep_route(untouched, "pytorch"),
-    }.items():
-        folder = tmp_path / "submitted" / student / name
-        folder.mkdir(parents=True)
-        (folder / "exercise.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    for command in (["generate_assignment", name], ["autograde", name]):
-        nbgrader(tmp_path, command)
-    with sqlite3.connect(tmp_path / "gradebook.db") as book:
-        rows = book.execute(
-            "SELECT submitted_assignment.student_id, SUM(grade.auto_score) FROM grade "
-            "JOIN submitted_notebook ON grade.notebook_id = submitted_notebook.id "
-            "JOIN submitted_assignment ON submitted_notebook.assignment_id = submitted_assignment.id "
-            "GROUP BY submitted_assignment.student_id"
-        )
-        assert dict(rows.fetchall()) == {"solved": sum(graded(solved).values()), "untouched": 0}
-
-
-def nbgrader(folder: Path, command: list[str]) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by name
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *command], cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
