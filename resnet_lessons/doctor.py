@@ -21,11 +21,12 @@ from pathlib import Path
 
 import resnet_lessons
 from resnet_lessons import learner, progress
+from resnet_lessons.first_cell import OLDEST, in_colab
 from resnet_lessons.frameworks import PACKAGES
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 MARKS = {OK: "✓", WARNING: "!", PROBLEM: "✗"}
-PYTHONS = ((3, 11), (3, 13))
+PYTHONS = (OLDEST, (3, 13))
 GIGABYTE = 1024**3
 MEMORY, DISK = 4, 1  # gigabytes: a notebook takes up to 3; runs and checkpoints are small
 SECONDS = 120  # for a framework to load: the first time on a slow disk takes long
@@ -333,11 +334,6 @@ CHECKS: tuple[Callable[[], Finding | Iterable[Finding]], ...] = (
 # What they need -----------------------------------------------------------------------------------------------------
 
 
-def in_colab() -> bool:
-    """Whether this is Google's Colab."""
-    return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
-
-
 def _course() -> Path | None:
     try:
         return learner.course_folder()
@@ -348,11 +344,7 @@ def _course() -> Path | None:
 def _route() -> str:
     """The learner's route; "both" where none was chosen yet."""
     course = _course()
-    try:
-        record = json.loads((course / "work" / learner.RECORD).read_text(encoding="utf-8")) if course else {}
-        return str(record.get("route", "both"))
-    except (OSError, ValueError):
-        return "both"
+    return learner.route_of(course / "work") if course else "both"
 
 
 def _writable(path: Path) -> bool:
@@ -407,15 +399,15 @@ def _loading(package: str) -> subprocess.Popen[str] | None:
 
 def _bfloat16() -> str:
     """Whether the processor computes in bfloat16, as far as the system tells."""
+    from resnet_lessons.training.run_folder import bfloat16_units
+
     if sys.platform == "linux":
-        flags = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")))
+        there = bool(bfloat16_units())
     elif sys.platform == "darwin":
-        flags = {"avx512_bf16"} if _output(["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]) == "1" else set()
+        there = _output(["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]) == "1"
     else:
         return "bfloat16 unknown (a training with precision “auto” measures it)"
-    if flags & {"amx_bf16", "avx512_bf16", "bf16"}:
-        return "with bfloat16"
-    return "without bfloat16, so trainings take longer"
+    return "with bfloat16" if there else "without bfloat16, so trainings take longer"
 
 
 def _other_conda() -> str:

@@ -97,8 +97,12 @@ def installs_here() -> bool:
     """Whether packages are installed unasked: on Colab, where nothing lasts, and in VS Code, which asks for a kernel itself."""
     import __main__
 
-    colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
-    return colab or hasattr(__main__, "__vsc_ipynb_file__")
+    return in_colab() or hasattr(__main__, "__vsc_ipynb_file__")
+
+
+def in_colab() -> bool:
+    """Whether this is Google's Colab."""
+    return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
 
 
 def _install(requirements: list[str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from resnet_lessons import learner, progress
 from resnet_lessons.checks.notebook import tasks_of
 from resnet_lessons.checks.task import Task
-from resnet_lessons.labs.bank import QUESTIONS
+from resnet_lessons.labs.bank import QUESTIONS, each
 from resnet_lessons.routes import keep_route
 
 STEP = 20  # minutes at a time
@@ -170,8 +170,8 @@ class Step:
     minutes: int = 0
 
 
-def chapters(route: str = "both", source: Path | str | None = None) -> list[Chapter]:
-    """Return the course's chapters in the README's order, as one route has them.
+def chapters(route: str = "both", source: Path | str | None = None, *, only: str = "") -> list[Chapter]:
+    """Return the course's chapters in the README's order, as one route has them; with `only`, the one of that name.
 
     Raises
     ------
@@ -184,10 +184,10 @@ def chapters(route: str = "both", source: Path | str | None = None) -> list[Chap
     found = [
         _chapter(folder, name, title, question, (int(low), int(high)), kind, route)
         for title, name, kind, question, low, high in rows
-        if (folder / "chapters" / f"{name}.ipynb").is_file()
+        if only in ("", name) and (folder / "chapters" / f"{name}.ipynb").is_file()
     ]
-    known = {chapter.name for chapter in found}
-    others = [path.stem for path in sorted(folder.glob("chapters/*.ipynb")) if path.stem not in known]
+    known = {name for _, name, *_ in rows}
+    others = [path.stem for path in sorted(folder.glob(f"chapters/{only or '*'}.ipynb")) if path.stem not in known]
     return found + [_chapter(folder, name, name, "", (0, 0), "optional", route) for name in others]
 
 
@@ -261,7 +261,7 @@ def view(chapter: str) -> Note:
     try:
         records = progress.read()
         work = Path.cwd().parent
-        course = [one for one in chapters(learner.route_of(work)) if one.name == chapter]
+        course = chapters(learner.route_of(work), only=chapter)
         mine = [record for record in records if record.chapter == chapter and record.key != OPENED]
         if course and mine and (course[0].questions or course[0].labs):
             text = f"Your progress in this chapter: {progress_of(course[0], mine)}."
@@ -343,8 +343,7 @@ class _Open:
 
 def _keys_of(chapter: str, name: str) -> list[str]:
     """The keys of a question, or of a group of them."""
-    found = QUESTIONS.get(chapter, {}).get(name, [])
-    return [one.key for one in found] if isinstance(found, list) else [found.key]
+    return [question.key for question in each(QUESTIONS.get(chapter, {}).get(name, []))]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resnet_lessons import journey, progress
 from resnet_lessons.journey import Chapter, Part
-from resnet_lessons.labs.bank import QUESTIONS
+from resnet_lessons.labs.bank import QUESTIONS, each
 from resnet_lessons.labs.lab import Lab
 
 import pytest
@@ -68,7 +68,7 @@ def test_a_chapter_says_the_minutes_that_the_map_says(course: list[Chapter]) -> 
 
 def test_all_questions_of_the_bank_are_counted(course: list[Chapter]) -> None:
     for name, bank in QUESTIONS.items():
-        keys = {one.key for found in bank.values() for one in (found if isinstance(found, list) else [found])}
+        keys = {one.key for found in bank.values() for one in each(found)}
         assert by_name(course, name).questions == keys, name
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from . import structure
 from .align import pairings
 from .evidence import Evidence
-from .mistakes import ATTEMPT, Mistake, Section
+from .mistakes import ATTEMPT, Mistake, Section, known_otherwise
 from .network_oracle import sketch
 from .shortcut_mistakes import BUILD, COST, OPTIONS, OWN_USE
 from .uses import Use
@@ -341,7 +341,7 @@ class Assembly:
 def _assembly(
     detector: Detector, key: str, title: str, explanation: str, why: str, section: Section, *, seen: str = ATTEMPT
 ) -> Assembly:  # fmt: skip
-    return Assembly(Mistake(key, title, explanation, why, section, seen, visible=lambda evidence: ""), detector)
+    return Assembly(Mistake(key, title, explanation, why, section, seen, visible=known_otherwise), detector)
 
 
 _SIX_N = f"The CIFAR networks have a stem, 3 · 2n convolutions and a dense layer: depth = 6n + 2 ({_V1}, section 4.2)."

@@ -17,7 +17,7 @@ from . import structure
 from .basic_mistakes import BASIC
 from .cases import Judged
 from .evidence import RUNNING, Evidence
-from .mistakes import Mistake, Section
+from .mistakes import Mistake, Section, known_otherwise
 from .uses import Use
 
 CHAPTER = "03_bottleneck"
@@ -90,10 +90,6 @@ def back_to_input(evidence: Evidence) -> str:
         if kernels == (3, 1) and back and ins < outs != 4 * ins:
             return f"{last.layer.name} goes from {ins} to {outs} channels, as many as x has."
     return ""
-
-
-def _never(evidence: Evidence) -> str:
-    return ""  # known from several cases together: `combined`
 
 
 EXPANSION = Mistake(
@@ -185,7 +181,7 @@ TESTED_AGAINST_WIDTH = Mistake(
     "In a basic block both are the same number, in a bottleneck they are not: the first block of ResNet-50 gets 64 channels, has "
     "width 64 and hands on 256, and every later block of a stage would get a projection: option C.",
     STAGES,
-    visible=_never,
+    visible=known_otherwise,
 )
 PROJECTED_TO_WIDTH = Mistake(
     "projection_to_width",

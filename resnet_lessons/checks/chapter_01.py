@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import structure
 from .basic_mistakes import BASIC, FOUR, PICTURE, PROJECTION, WRONG
 from .blocks import basic_block as basic_reference
 from .blocks import residual_mlp as mlp_reference
-from .mistakes import Mistake, Section
+from .mistakes import COUNTS_TELL, Mistake, Section, of_a_value
 from .task import BlockTask, Task, ValueTask
 
 CHAPTER = "01_basic_block"
@@ -71,9 +73,7 @@ basic_block = BlockTask(
 )
 
 
-def _miscount(key: str, title: str, explanation: str) -> Mistake:
-    why = "A count that is off by a known number names what differs: that is how networks are told apart."
-    return Mistake(key, title, explanation, why, PROVE, visible=lambda evidence: "")
+_miscount = partial(of_a_value, why=COUNTS_TELL, section=PROVE)
 
 
 _BIAS = _miscount("counted_biases", "biases counted", "The convolutions have none: BN would subtract them again.")
@@ -136,8 +136,7 @@ count = ValueTask(
 )
 
 
-def _misconception(key: str, title: str, explanation: str, why: str) -> Mistake:
-    return Mistake(key, title, explanation, why, FOUR, visible=lambda evidence: "")
+_misconception = partial(of_a_value, section=FOUR)
 
 
 _FORGOT_LAST_RELU = _misconception(

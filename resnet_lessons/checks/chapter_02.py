@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from resnet_lessons.architecture import resnet_config
 
 from . import shortcut_blocks as blocks
 from .assembly_mistakes import CIFAR, IMAGENET
 from .cases import Case, CasesTask
-from .mistakes import Mistake, Section
+from .mistakes import COUNTS_TELL, Section, of_a_value
 from .network_task import NetworkCase, NetworkTask
 from .shortcut_mistakes import (
     BUILD,
@@ -152,9 +154,7 @@ resnet34 = NetworkTask(
 )
 
 
-def _miscount(key: str, title: str, explanation: str) -> Mistake:
-    why = "A count that is off by a known number names what differs: that is how networks are told apart."
-    return Mistake(key, title, explanation, why, COST, visible=lambda evidence: "")
+_miscount = partial(of_a_value, why=COUNTS_TELL, section=COST)
 
 
 _FROM, _TO, _NUMBER = 32, 64, 3
@@ -212,8 +212,7 @@ count = ValueTask(
 )
 
 
-def _misconception(key: str, title: str, explanation: str, why: str) -> Mistake:
-    return Mistake(key, title, explanation, why, FAILS, visible=lambda evidence: "")
+_misconception = partial(of_a_value, section=FAILS)
 
 
 _NO_BROADCASTING = _misconception(

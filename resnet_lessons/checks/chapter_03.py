@@ -27,7 +27,7 @@ from .bottleneck_mistakes import (
     combined,
 )  # fmt: skip
 from .cases import Case, CasesTask
-from .mistakes import Mistake, Section
+from .mistakes import Section, of_a_value
 from .network_task import NetworkCase, NetworkTask
 from .task import Task, ValueTask
 
@@ -134,12 +134,8 @@ planned = CasesTask(
 )
 
 
-def _known(section: Section, why: str, key: str, title: str, explanation: str) -> Mistake:
-    return Mistake(key, title, explanation, why, section, visible=lambda evidence: "")
-
-
 _miscount = partial(
-    _known, FINGERPRINT, "A count that is off by a number that you can explain is half of a diagnosis."
+    of_a_value, section=FINGERPRINT, why="A count that is off by a number that you can explain is half of a diagnosis."
 )  # fmt: skip
 _FROM, _WIDTH, _TO, _SIDE = 256, 128, 512, 28
 _FIRST, _MIDDLE, _LAST, _PROJECTION = _FROM * _WIDTH, 9 * _WIDTH**2, _WIDTH * _TO, _FROM * _TO
@@ -239,7 +235,8 @@ count = ValueTask(
 )
 
 _misconception = partial(
-    _known, TABLE, "Where a network spends its multiply-adds decides what a change of it costs: section 8's lab is about that."
+    of_a_value, section=TABLE,
+    why="Where a network spends its multiply-adds decides what a change of it costs: section 8's lab is about that."
 )  # fmt: skip
 _LINEAR = _misconception(
     "cost_linear_in_channels", "the cost taken to grow with the channels",

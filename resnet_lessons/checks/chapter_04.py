@@ -14,7 +14,7 @@ from . import stride_blocks as blocks
 from . import weight_layouts as weights
 from .cases import Case, CasesTask
 from .function_task import FunctionTask
-from .mistakes import Mistake, Section
+from .mistakes import COUNTS_TELL, Section, of_a_value
 from .stride_mistakes import AVERAGING, BUILD, COST, LAB, MOVE, MOVED, OTHER, PIXELS, WHICH, WRONG, combined
 from .task import Task, ValueTask
 from .unnamed_blocks import unnamed_blocks
@@ -118,10 +118,6 @@ averaging = CasesTask(
 )
 
 
-def _of_a_value(key: str, title: str, explanation: str, why: str, section: Section) -> Mistake:
-    return Mistake(key, title, explanation, why, section, visible=lambda evidence: "")
-
-
 # layer4.0 of a ResNet-50 on images of 208×208: 13×13 positions in, 7×7 out.
 _INS, _WIDTH, _OUTS, _LARGE, _SMALL = 1024, 512, 2048, 13 * 13, 7 * 7
 _REST = 9 * _WIDTH * _WIDTH + _WIDTH * _OUTS  # of a 3×3 and the last 1×1, for each position that they put out
@@ -131,24 +127,23 @@ _V15 = _INS * _WIDTH * _LARGE + _REST * _SMALL
 
 
 _UNREAD = _LARGE - _SMALL
-_WHY_COUNT = "A count that is off by a known number names what differs: that is how networks are told apart."
-_VERSIONS_MIXED_UP = _of_a_value(
-    "versions_mixed_up", "v1 and v1.5 mixed up", "v1 strides in its first 1×1, v1.5 in its 3×3.", _WHY_COUNT, MOVE
+_VERSIONS_MIXED_UP = of_a_value(
+    "versions_mixed_up", "v1 and v1.5 mixed up", "v1 strides in its first 1×1, v1.5 in its 3×3.", COUNTS_TELL, MOVE
 )
-_WITH_SHORTCUT = _of_a_value(
+_WITH_SHORTCUT = of_a_value(
     "projection_counted", "the projection counted as well",
     "Asked is the branch. (The projection costs the same in both versions, so it does not change the difference.)",
-    _WHY_COUNT, COST,
+    COUNTS_TELL, COST,
 )  # fmt: skip
-_KERNEL_OF_1 = _of_a_value(
+_KERNEL_OF_1 = of_a_value(
     "kernel_counted_as_1", "the 3×3 counted as a 1×1",
-    "A 3×3 multiplies nine times for each pair of channels and each position of its output.", _WHY_COUNT, COST,
+    "A 3×3 multiplies nine times for each pair of channels and each position of its output.", COUNTS_TELL, COST,
 )  # fmt: skip
-_WEIGHTS = _of_a_value(
+_WEIGHTS = of_a_value(
     "counted_weights", "weights counted, not multiply-adds",
-    "Each weight of a convolution is used once for every position of its output.", _WHY_COUNT, COST,
+    "Each weight of a convolution is used once for every position of its output.", COUNTS_TELL, COST,
 )  # fmt: skip
-_FLOPS = _of_a_value(
+_FLOPS = of_a_value(
     "flops_for_macs", "operations counted, not multiply-adds",
     "A multiply-add is a multiplication and an addition. Counted apart they are two operations, and the number is twice as "
     "large.",
@@ -156,30 +151,30 @@ _FLOPS = _of_a_value(
     "often counted the other way.",
     COST,
 )  # fmt: skip
-_SAME_WEIGHTS = _of_a_value(
+_SAME_WEIGHTS = of_a_value(
     "same_weights_same_cost", "the same weights taken to cost the same",
     "No tensor changes, but one of the layers runs on another number of positions.",
     "“Zero extra cost” is said of the move in public: of parameters it is true, of multiply-adds it is not.", COST,
 )  # fmt: skip
-_INPUT_COUNTED = _of_a_value(
+_INPUT_COUNTED = of_a_value(
     "counted_at_input", "a strided convolution counted on the map that it is given",
     "A convolution computes what it puts out: at stride 2 it is evaluated at every second position only.",
     "So the 3×3 costs the same in both versions, and only what stands in front of it pays.", COST,
 )  # fmt: skip
-_ROUNDED_DOWN = _of_a_value(
+_ROUNDED_DOWN = of_a_value(
     "rounded_down", "an odd map halved and rounded down",
     "Seven positions come of thirteen: rows 0, 2, 4 … 12.",
     "Image sizes that are no multiples of 32 have odd maps somewhere, and counts from even ones are then off.", PIXELS,
 )  # fmt: skip
-_THREE_QUARTERS = _of_a_value(
+_THREE_QUARTERS = of_a_value(
     "three_quarters", "three quarters of the map, whatever its size",
     "On an even map every second row is half of them; an odd one has one more that is read.",
     "“A quarter is read” is a rule for even maps.", PIXELS,
 )  # fmt: skip
-_READ = _of_a_value(
-    "counted_the_read", "the pixels that are read counted", "Asked is how many are never read.", _WHY_COUNT, PIXELS
+_READ = of_a_value(
+    "counted_the_read", "the pixels that are read counted", "Asked is how many are never read.", COUNTS_TELL, PIXELS
 )
-_SHORTCUT_MOVED = _of_a_value(
+_SHORTCUT_MOVED = of_a_value(
     "shortcut_moved", "the shortcut taken to read all since the branch does",
     "Only the branch's stride moves. The projection is a 1×1 with stride 2 in both versions.",
     "It is the paper's design (He et al. 2015, section 3.3), was reported to torchvision as a bug, and is what ResNet-D changed.",
@@ -236,27 +231,27 @@ count = ValueTask(
     follows={_VERSIONS_MIXED_UP.key: {_SAME_WEIGHTS.key}},  # the two numbers swapped
 )
 
-_STRIDE_MIXED_UP = _of_a_value(
+_STRIDE_MIXED_UP = of_a_value(
     "stride_mixed_up", "the holes of v1 looked for in v1.5",
     "A strided 1×1 in front leaves three quarters of the map unread, on both ways. A strided 3×3 reads all of it.",
     "Swapped versions mean swapped weights: they load, and give wrong answers.", PIXELS,
 )  # fmt: skip
-_PLACE = _of_a_value(
+_PLACE = of_a_value(
     "windows_not_placed", "which pixels are read was looked at, and not by which output",
     "Every pixel is read in this block, as in v1.5. But one pixel of the output reads a window that lies elsewhere.",
     "Weights of a v1.5 network load into such a block, and it computes something else on even maps.", WRONG,
 )  # fmt: skip
-_SIGN = _of_a_value(
+_SIGN = of_a_value(
     "end_not_looked_at", "the end of the block was not looked at",
     "The stride of v2 sits on the 3×3, as in v1.5, so the pixels do not tell the two apart. What follows the addition does.",
     "A network of one version cannot use the other's weights at all, and both are called ResNet-50.", WHICH,
 )  # fmt: skip
-_NO_NEGATIVE = _of_a_value(
+_NO_NEGATIVE = of_a_value(
     "negative_not_looked_for", "called v2, though no output is negative",
     "In v2 nothing follows the addition, so about half of a random block's outputs are negative.",
     "A network of one version cannot use the other's weights at all, and both are called ResNet-50.", WHICH,
 )  # fmt: skip
-_KNOWN_ONE = _of_a_value(
+_KNOWN_ONE = of_a_value(
     "known_one_not_recognised", "a block of the paper's taken for something else",
     "Everything that this block does is what the chapter says of one of the three.",
     "“None” is a strong claim: it needs a probe that none of the three would give.", WHICH,
@@ -324,22 +319,22 @@ to_pytorch = FunctionTask(
     effect=weights.pytorch_effect,
 )
 
-_NAMES_DECIDE = _of_a_value(
+_NAMES_DECIDE = of_a_value(
     "loading_compares_more", "loading taken to notice a stride",
     "What is loaded are names and shapes. A stride and a padding are settings of a layer, and no tensor holds them.",
     "This is why the mistake is silent: no check on names or shapes can find it.", OTHER,
 )  # fmt: skip
-_WEIGHTS_DECIDE = _of_a_value(
+_WEIGHTS_DECIDE = of_a_value(
     "weights_taken_for_function", "the same weights taken for the same function",
     "The 3×3 has direct neighbours in one version and every second pixel in the other.",
     "It has happened to a published library, and its tests passed (chapter 04, section 5).", OTHER,
 )  # fmt: skip
-_V2_FITS = _of_a_value(
+_V2_FITS = of_a_value(
     "v2_taken_to_fit", "v2 taken to have v1.5's tensors",
     "In v2 a BN stands in front of each convolution and has that one's input channels; and the projection has no BN.",
     "Here the shapes do tell, and strict loading refuses: the kind of failure one wishes for.", WHICH,
 )  # fmt: skip
-_LAST_STRIDE = _of_a_value(
+_LAST_STRIDE = of_a_value(
     "last_stride_taken_to_matter", "the stride of the last 1×1 taken to change the values",
     "Behind the 3×3, BN and ReLU in evaluation mode and a 1×1 work on each position by itself. Whether three quarters of the "
     "positions are dropped before or after them changes the cost, and no number that is left.",
@@ -347,12 +342,12 @@ _LAST_STRIDE = _of_a_value(
     "positions.",
     WRONG,
 )  # fmt: skip
-_SAME_LITERALLY = _of_a_value(
+_SAME_LITERALLY = of_a_value(
     "same_taken_literally", "“same” padding taken for one zero on either side",
     "On an even map, at stride 2, its only zero stands behind: every window lies one pixel further.",
     "Nothing fails, and every strided block computes something else.", WRONG,
 )  # fmt: skip
-_ODD_FORGOTTEN = _of_a_value(
+_ODD_FORGOTTEN = of_a_value(
     "odd_maps_forgotten", "“same” padding taken to differ on every map",
     "On an odd map, at stride 2, a 3×3 needs two zeros, and “same” puts one on either side.",
     "A test on an odd map finds nothing; that is how the difference stays hidden.",

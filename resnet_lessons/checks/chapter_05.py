@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import preactivation_blocks as blocks
 from .cases import Case, CasesTask
-from .mistakes import Mistake, Section
+from .mistakes import COUNTS_TELL, of_a_value
 from .preactivation_mistakes import BUILD, CONSTANT, NETWORK, PICTURE, RESHAPING, WRONG
 from .shortcut_mistakes import combined
 from .task import BlockTask, Task, ValueTask
@@ -122,13 +124,7 @@ network = CasesTask(
 )
 
 
-def _value(key: str, title: str, explanation: str, why: str, section: Section) -> Mistake:
-    return Mistake(key, title, explanation, why, section, visible=lambda evidence: "")
-
-
-def _miscount(key: str, title: str, explanation: str) -> Mistake:
-    why = "A count that is off by a known number names what differs: that is how networks are told apart."
-    return _value(key, title, explanation, why, BUILD)
+_miscount = partial(of_a_value, why=COUNTS_TELL, section=BUILD)
 
 
 _INS, _OUTS = 16, 64
@@ -232,14 +228,14 @@ count = ValueTask(
     },
 )
 
-_NO_TENSORS = _value(
+_NO_TENSORS = of_a_value(
     "values_take_part",
     "copying taken to look at what is computed",
     "Only names and shapes of tensors are compared. Where a ReLU stands and which signal goes where has no tensor.",
     "So the weights go in, and the network computes something else: section 7's networks P and R.",
     WRONG,
 )
-_TENSORS = _value(
+_TENSORS = of_a_value(
     "tensors_overlooked",
     "a BN taken for something without tensors",
     "A BN has four tensors: γ, β and two running statistics. One too many or too few, and the weights do not fit.",

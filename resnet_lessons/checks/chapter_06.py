@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .function_task import Call, FunctionTask
-from .mistakes import Mistake
+from .mistakes import of_a_value
 from .task import Task, ValueTask
 from .training_mistakes import (
     CHOICE,
@@ -138,16 +140,14 @@ train_step = WatchedTask(
 )
 
 
-def _misconception(key: str, title: str, explanation: str, why: str, section: object = LOOP) -> Mistake:
-    return Mistake(key, title, explanation, why, section, visible=lambda evidence: "")  # type: ignore[arg-type]
-
+_misconception = partial(of_a_value, section=LOOP)
 
 _FLIPS = _misconception(
     "flips_digits", "digits are mirrored",
     "A mirrored 2, 3, 4, 5, 6, 7 or 9 is no digit, and a mirrored 2 looks like a 5 written on a bad day.",
     "Augmentation shows an image in forms that it might have had. Section 5 measures what mirrored and cropped digits cost: more "
     "than 30 points.",
-    TRAINING,
+    section=TRAINING,
 )  # fmt: skip
 _NO_FLIP = _misconception(
     "flip_refused", "a flip is refused where it is harmless",
@@ -232,19 +232,19 @@ _FLOOR = _misconception(
     "At best the first softmax gives 1 for the right class and 0 for the nine others. The second takes these for logits, and "
     "e¹ is not much more than nine times e⁰.",
     "It is how one recognises the mistake: a loss that ends near 1.5 while the accuracy is high.",
-    LOGITS,
+    section=LOGITS,
 )  # fmt: skip
 _FLOOR_OF_GUESSING = _misconception(
     "softmax_twice_learns_nothing", "a double softmax is taken to learn nothing",
     "The second softmax keeps the order of the first, so the right class still has the largest share, and more than a tenth.",
     "Because it learns all the same, the mistake lives long in a program.",
-    LOGITS,
+    section=LOGITS,
 )  # fmt: skip
 _OTHER_WAY = _misconception(
     "floor_without_cause", "a single softmax is taken to have a floor",
     "Logits may lie as far apart as they like, so the probability of the right class comes as near to 1 as one likes.",
     "The floor of 1.46 is made by probabilities, which lie between 0 and 1, in the place of logits.",
-    LOGITS,
+    section=LOGITS,
 )  # fmt: skip
 predict = ValueTask(
     "predict",

@@ -66,3 +66,16 @@ class Mistake:
     def __post_init__(self) -> None:
         if bool(self.edits) == (self.visible is not None):
             raise ValueError(f"mistake {self.key!r} is recognised by `edits` or by `visible`: give one of the two")
+
+
+def known_otherwise(evidence: Evidence) -> str:
+    """What is `visible` of a mistake that something else names: a wrong value, or several cases of an answer together."""
+    return ""
+
+
+def of_a_value(key: str, title: str, explanation: str, why: str, section: Section) -> Mistake:
+    """Return a mistake that a wrong value gives away; `ValueTask.wrong` says which."""
+    return Mistake(key, title, explanation, why, section, visible=known_otherwise)
+
+
+COUNTS_TELL = "A count that is off by a known number names what differs: that is how networks are told apart."

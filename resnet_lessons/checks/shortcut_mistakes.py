@@ -15,7 +15,7 @@ from . import structure
 from .basic_mistakes import BASIC
 from .cases import Judged, all_of_them
 from .evidence import RUNNING, Evidence
-from .mistakes import Mistake, Section
+from .mistakes import Mistake, Section, known_otherwise
 from .uses import Use
 
 CHAPTER = "02_shortcut_projection"
@@ -144,10 +144,6 @@ def shrinks(evidence: Evidence) -> str:
     return ""
 
 
-def _never(evidence: Evidence) -> str:
-    return ""  # known from several cases together: `combined`
-
-
 MISSING = Mistake(
     "projection_missing",
     "nothing brings x into the branch's shape",
@@ -164,7 +160,7 @@ ONLY_IF_STRIDE = Mistake(
     "In ResNet-18 and 34 both always change together, so this goes unnoticed; the first block of ResNet-50's first stage "
     "widens with stride 1.",
     BUILD,
-    visible=_never,
+    visible=known_otherwise,
 )
 ONLY_IF_CHANNELS = Mistake(
     "projection_only_if_channels",
@@ -173,7 +169,7 @@ ONLY_IF_CHANNELS = Mistake(
     "A class that serves one network by luck fails in the next.",
     AUTOPSY,
     "facebookarchive/fb.resnet.torch, models/resnet.lua: it asks for the channels only",
-    visible=_never,
+    visible=known_otherwise,
 )
 ONLY_IF_BOTH = Mistake(
     "projection_only_if_both",
@@ -182,7 +178,7 @@ ONLY_IF_BOTH = Mistake(
     "In ResNet-18 and 34 both always change together, so this goes unnoticed; the first block of ResNet-50's first stage "
     "widens with stride 1.",
     BUILD,
-    visible=_never,
+    visible=known_otherwise,
 )
 UNSTRIDED = Mistake(
     "projection_without_stride",

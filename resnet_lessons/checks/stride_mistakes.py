@@ -13,7 +13,7 @@ from . import shortcut_mistakes as shortcuts
 from . import structure
 from .cases import Judged
 from .evidence import RUNNING, Evidence
-from .mistakes import Mistake, Section
+from .mistakes import Mistake, Section, known_otherwise
 from .uses import Use
 
 CHAPTER = "04_stride_move"
@@ -103,10 +103,6 @@ def shrinks(evidence: Evidence) -> str:
     return "" if too_many_zeros(evidence) or zeros_on_two_sides(evidence) else bottlenecks.shrinks(evidence)
 
 
-def _never(evidence: Evidence) -> str:
-    return ""  # known from the case's arguments: `combined`
-
-
 NOT_MOVED = Mistake(
     "stride_not_moved",
     "the first 1×1 has the stride: this is the block of v1",
@@ -149,7 +145,7 @@ FIXED = Mistake(
     "The first block of ResNet-50's first stage is made by the same class with a stride of 1: the max-pool in front of it has "
     "halved the map already.",
     BUILD,
-    visible=_never,
+    visible=known_otherwise,
 )
 TOO_MANY_ZEROS = Mistake(
     "too_many_zeros",

@@ -373,6 +373,11 @@ def ask(chapter: str, name: str) -> Prediction | Quiz:
     )
 
 
+def each(found: Question | list[Question]) -> list[Question]:
+    """Return what stands under a name of the bank as a list: one question, or the group of a quiz."""
+    return found if isinstance(found, list) else [found]
+
+
 def shuffled(question: Question) -> Question:
     """Return the question with its options in an order of its own, always the same: answers are written first above."""
     options = list(question.options.items())

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import ipywidgets as widgets
 
 from .. import progress
-from .bank import QUESTIONS, shuffled
+from .bank import QUESTIONS, each, shuffled
 from .questions import Prediction, Question, _plain
 
 INTERVALS = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
@@ -45,7 +45,8 @@ class Missed:
 
 def missed() -> list[Missed]:
     """Return all questions that were missed and are not done, those that are due first on top."""
-    asked = {(chapter, question.key): question for chapter, bank in QUESTIONS.items() for question in _flat(bank)}
+    banks = ((chapter, found) for chapter, bank in QUESTIONS.items() for found in bank.values())
+    asked = {(chapter, question.key): question for chapter, found in banks for question in each(found)}
     found: dict[tuple[str, str], Missed] = {}
     for record in progress.read():
         names, value = (record.chapter, record.key), record.value
@@ -197,10 +198,6 @@ def _typed(prompt: str) -> str:
         return input(prompt).strip().lower()
     except EOFError:
         return ""
-
-
-def _flat(bank: Mapping[str, Question | list[Question]]) -> list[Question]:
-    return [one for found in bank.values() for one in (found if isinstance(found, list) else [found])]
 
 
 def _here(one: Missed) -> Question:

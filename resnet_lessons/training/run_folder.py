@@ -198,13 +198,26 @@ def cores() -> int:
 
 def processor() -> str:
     """The processor's name, and what it has for bfloat16 where that can be told (Linux): "AMD EPYC, avx512_bf16"."""
+    told = _told_by_linux()
+    if told is None:
+        return platform.processor() or platform.machine()
+    return ", ".join([told.get("model name", platform.machine()), *bfloat16_units()])
+
+
+def bfloat16_units() -> list[str]:
+    """What the processor has for bfloat16, as Linux calls it; empty where nothing is, or where no Linux is."""
+    told = _told_by_linux() or {}
+    flags = told.get("flags", told.get("Features", "")).split()  # the second is ARM's word for it
+    return [unit for unit in ("avx512_bf16", "amx_bf16", "bf16") if unit in flags]
+
+
+def _told_by_linux() -> dict[str, str] | None:
+    """What /proc/cpuinfo says of the last core; None where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    units = [unit for unit in ("avx512_bf16", "amx_bf16", "bf16") if unit in told.get("flags", "").split()]
-    return ", ".join([told.get("model name", platform.machine()), *units])
+        return None
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def new_name(stem: str, runs: Path = RUNS) -> Path:

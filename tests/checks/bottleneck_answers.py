@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.checks.answers import Case
+from tests.checks.shortcut_answers import keras_base, torch_base
 
 Body = Callable[[Any, Any], Any]
 FRAMEWORKS = ("pytorch", "tensorflow")
@@ -184,7 +185,7 @@ def _torch_class(
     import torch.nn.functional as F
     from torch import nn
 
-    class Answer(nn.Module):
+    class Answer(torch_base(body)):
         def __init__(self, ins: int, width: int, stride: int) -> None:
             super().__init__()
             channels, self.sizes, self.padded = ins, [int(width * each) for each in widths], []
@@ -216,19 +217,6 @@ def _torch_class(
                 x = self.relu(x) if k < 3 else x
             return x
 
-        def shortcut(self, x: Any) -> Any:
-            return self.down(x) if self.projects else x
-
-        def zeros(self, x: Any) -> Any:
-            half = self.more // 2
-            return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.more - half))
-
-        def detach(self, x: Any) -> Any:
-            return x.detach()
-
-        def forward(self, x: Any) -> Any:
-            return body(self, x)
-
     return Answer
 
 
@@ -239,7 +227,6 @@ def _keras_class(
     projection_kernel: int = 1, projection_to: int = 0,
 ) -> Any:  # fmt: skip
     import keras
-    import tensorflow as tf
     from keras import layers
 
     def conv(outs: int, kernel: int, own: int, around: int) -> Any:
@@ -249,7 +236,7 @@ def _keras_class(
     def norm() -> Any:
         return layers.BatchNormalization(momentum=1 - momentum, epsilon=eps)
 
-    class Answer(layers.Layer):
+    class Answer(keras_base(body)):
         def __init__(self, ins: int, width: int, stride: int) -> None:
             super().__init__()
             sizes = [int(width * each) for each in widths]
@@ -274,22 +261,6 @@ def _keras_class(
             x = self.relu(self.bn1(self.conv1(x)))
             x = self.relu(self.bn2(self.conv2(x)))
             return self.bn3(self.conv3(x))
-
-        def shortcut(self, x: Any) -> Any:
-            if not self.projects:
-                return x
-            return self.down_bn(self.down(x)) if projection_bn else self.down(x)
-
-        def zeros(self, x: Any) -> Any:
-            half = self.more // 2
-            around = ((0, 0), (0, 0), (0, 0), (half, self.more - half))
-            return keras.ops.pad(x[:, :: self.stride, :: self.stride], around)
-
-        def detach(self, x: Any) -> Any:
-            return tf.stop_gradient(x)
-
-        def call(self, x: Any) -> Any:
-            return body(self, x)
 
     return Answer
 

@@ -13,6 +13,7 @@ function that makes the answer), as in `answers.Case`.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +134,15 @@ def assert_listed_in_contributing(cases: Sequence[Case]) -> None:
     lines = "\n".join(answers.table(list(cases)))
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert lines in text, f"CONTRIBUTING.md should hold this table:\n{lines}"
+
+
+def assert_rejected_in_time(task: Task, answers: Any) -> None:
+    """A block whose output goes through a tanh has a mistake that no catalogue names; `answers` has `make` and `right`."""
+    import torch
+
+    answer = answers.make("pytorch", lambda b, x: torch.tanh(answers.right(b, x)))
+    started = time.process_time()
+    outcome = task.check(answer)
+    assert outcome.status == "not yet"
+    assert not outcome.mistakes
+    assert time.process_time() - started < 10  # two seconds on a machine that does nothing else

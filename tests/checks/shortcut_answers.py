@@ -103,6 +103,53 @@ def make(framework: str, body: Body = right, **layers: Any) -> Any:
     return _torch_class(body, **layers) if framework == "pytorch" else _keras_class(body, **layers)
 
 
+def torch_base(body: Body) -> Any:
+    """A module that has all of a block but its layers: `down`, `projects`, `stride` and `more` (channels) are set by it."""
+    import torch.nn.functional as F
+    from torch import nn
+
+    class Base(nn.Module):
+        def shortcut(self, x: Any) -> Any:
+            return self.down(x) if self.projects else x
+
+        def zeros(self, x: Any) -> Any:
+            half = self.more // 2
+            return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.more - half))
+
+        def detach(self, x: Any) -> Any:
+            return x.detach()
+
+        def forward(self, x: Any) -> Any:
+            return body(self, x)
+
+    return Base
+
+
+def keras_base(body: Body) -> Any:
+    """The same in Keras, where the projection's BN is `down_bn`, if it has one."""
+    import keras
+    import tensorflow as tf
+
+    class Base(keras.layers.Layer):
+        def shortcut(self, x: Any) -> Any:
+            if not self.projects:
+                return x
+            return self.down_bn(self.down(x)) if hasattr(self, "down_bn") else self.down(x)
+
+        def zeros(self, x: Any) -> Any:
+            half = self.more // 2
+            around = ((0, 0), (0, 0), (0, 0), (half, self.more - half))
+            return keras.ops.pad(x[:, :: self.stride, :: self.stride], around)
+
+        def detach(self, x: Any) -> Any:
+            return tf.stop_gradient(x)
+
+        def call(self, x: Any) -> Any:
+            return body(self, x)
+
+    return Base
+
+
 def _torch_class(
     body: Body, *, when: Any = changes, strided: tuple[int, ...] = (1,), padding: str = "both", bias: bool = False,
     eps: float = 1e-5, momentum: float = 0.1, projection_strided: bool = True, projection_bn: bool = True,
@@ -117,7 +164,7 @@ def _torch_class(
             even = self.stride[0] == 2 and x.shape[2] % 2 == 0
             return super().forward(F.pad(x, (0, 1, 0, 1) if even else (1, 1, 1, 1)))
 
-    class Answer(nn.Module):
+    class Answer(torch_base(body)):
         def __init__(self, ins: int, outs: int, stride: int) -> None:
             super().__init__()
             for k in (1, 2):
@@ -139,19 +186,6 @@ def _torch_class(
         def branch(self, x: Any) -> Any:
             return self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
 
-        def shortcut(self, x: Any) -> Any:
-            return self.down(x) if self.projects else x
-
-        def zeros(self, x: Any) -> Any:
-            half = self.more // 2
-            return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.more - half))
-
-        def detach(self, x: Any) -> Any:
-            return x.detach()
-
-        def forward(self, x: Any) -> Any:
-            return body(self, x)
-
     return Answer
 
 
@@ -161,10 +195,9 @@ def _keras_class(
     projection_kernel: int = 1, norms: tuple[int, ...] = (1, 2), first_norm: str = "outs",
 ) -> Any:  # fmt: skip
     import keras
-    import tensorflow as tf
     from keras import layers
 
-    class Answer(layers.Layer):
+    class Answer(keras_base(body)):
         def __init__(self, ins: int, outs: int, stride: int) -> None:
             super().__init__()
             for k in (1, 2):
@@ -187,23 +220,6 @@ def _keras_class(
 
         def branch(self, x: Any) -> Any:
             return self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-
-        def shortcut(self, x: Any) -> Any:
-            if not self.projects:
-                return x
-            return self.down_bn(self.down(x)) if projection_bn else self.down(x)
-
-        def zeros(self, x: Any) -> Any:
-            half = self.more // 2
-            return keras.ops.pad(
-                x[:, :: self.stride, :: self.stride], ((0, 0), (0, 0), (0, 0), (half, self.more - half))
-            )
-
-        def detach(self, x: Any) -> Any:
-            return tf.stop_gradient(x)
-
-        def call(self, x: Any) -> Any:
-            return body(self, x)
 
     return Answer
 

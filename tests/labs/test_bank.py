@@ -6,16 +6,13 @@ from pathlib import Path
 
 from resnet_lessons import labs
 from resnet_lessons.labs import bank
+from resnet_lessons.labs.bank import each
 from resnet_lessons.labs.questions import Quiz
 
 import pytest
 
 CHAPTERS = Path(bank.__file__).parents[2] / "chapters"
 EVERY = [(chapter, name) for chapter, questions in bank.QUESTIONS.items() for name in questions]
-
-
-def each(found):
-    return found if isinstance(found, list) else [found]
 
 
 @pytest.mark.parametrize(("chapter", "name"), EVERY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resnet_lessons import resnet_config, trace
 from resnet_lessons.labs import bank_bottleneck
+from resnet_lessons.labs.bank import each
 
 CONFIG = resnet_config(50)
 LAYERS = trace(CONFIG)
@@ -12,7 +13,7 @@ NORMS = [layer for layer in LAYERS if layer.kind == "bn"]
 
 def said(name: str) -> str:
     found = bank_bottleneck.QUESTIONS[name]
-    questions = found if isinstance(found, list) else [found]
+    questions = each(found)
     return " ".join(text for question in questions for text in (question.text, *question.options.values()))
 
 

@@ -20,7 +20,7 @@ from ..basic_mistakes import BASIC, PROJECTION, PROVE
 from ..blocks import basic_block
 from ..bottleneck_blocks import bottleneck
 from ..bottleneck_mistakes import BLOCK as BOTTLENECK
-from ..mistakes import Mistake
+from ..mistakes import Mistake, known_otherwise
 from ..preactivation_blocks import preactivation_block
 from ..preactivation_mistakes import RESHAPING
 from ..shortcut_blocks import projected_block
@@ -44,7 +44,7 @@ NOTHING = Mistake(
     "proves two networks equal.",
     PROVE,
     "in every answer that a check accepts",
-    visible=lambda evidence: "",
+    visible=known_otherwise,
 )
 
 
