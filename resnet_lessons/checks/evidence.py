@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,8 +64,10 @@ class Evidence:
         Whether the answer could not be built with a number of channels, and computes if it is given a batch.
     called_with
         What the answer was called with, in words, where it is more than a number of channels.
+    parameters, oversized
+        How many it trains, and whether these were more than it was worth to look any further.
     measured
-        None if something was raised.
+        None if something was raised, or it is oversized.
     """
 
     framework: str
@@ -79,6 +82,8 @@ class Evidence:
     makes_layers: bool = False
     takes_batch: bool = False
     called_with: str = ""
+    parameters: int = 0
+    oversized: bool = False
     measured: Measured | None = None
 
     @property
@@ -92,7 +97,9 @@ class Evidence:
         return 1e-5 if self.precise else 3e-2
 
 
-def gather(answer: Any, reference: Reference, framework: str = "", *, seconds: float | None = None) -> Evidence:
+def gather(
+    answer: Any, reference: Reference, framework: str = "", *, seconds: float | None = None, most: float = math.inf
+) -> Evidence:
     """Build a learner's block, run it in evaluation and training mode, and note everything.
 
     Parameters
@@ -105,12 +112,14 @@ def gather(answer: Any, reference: Reference, framework: str = "", *, seconds: f
         Of the answer, where it cannot be told from the answer itself.
     seconds
         For the learner's code; by default `guard.SECONDS`, which is plenty for a block.
+    most
+        With more parameters than this an answer is run once to see its layers, and not measured.
     """
     guard = Guard(seconds)
-    found = _gather(answer, reference, framework, guard, precise=True)
+    found = _gather(answer, reference, framework, guard, most, precise=True)
     if found.error is not None and isinstance(found.error, Exception):
         # Code that makes tensors of its own in float32 is right, though it cannot compute in float64.
-        again = _gather(answer, reference, framework, guard, precise=False)
+        again = _gather(answer, reference, framework, guard, most, precise=False)
         if again.error is None or found.stage == again.stage:
             found = again
     if found.stage == BUILDING and isinstance(found.error, Exception) and inspect.isroutine(answer):
@@ -119,7 +128,9 @@ def gather(answer: Any, reference: Reference, framework: str = "", *, seconds: f
     return found
 
 
-def _gather(answer: Any, reference: Reference, framework: str, guard: Guard, precise: bool) -> Evidence:
+def _gather(
+    answer: Any, reference: Reference, framework: str, guard: Guard, most: float, precise: bool
+) -> Evidence:  # fmt: skip
     images = reference.images()
     found = Evidence(framework_of(answer) or framework, images, precise)
     holder: dict[str, Any] = {}
@@ -129,6 +140,10 @@ def _gather(answer: Any, reference: Reference, framework: str, guard: Guard, pre
         net = holder["net"] = open_network(build(answer, reference.in_shape[0]))
         found.framework, found.stage = net.framework, RUNNING
         layers = net.settle(images)
+        found.parameters = count_parameters(layers)
+        if found.parameters > most:
+            found.oversized = True
+            return
         holder["layers"], holder["before"] = layers, _read(layers)
         _write(layers, _draw(layers, np.random.default_rng(1)))
         given = _read(layers)
@@ -212,6 +227,13 @@ def set_precision(precise: bool) -> None:
     if (keras := sys.modules.get("keras")) is not None:
         keras.config.set_floatx(name)
         keras.config.set_dtype_policy(name)
+
+
+def count_parameters(layers: Sequence[Layer]) -> int:
+    """How many numbers of these layers are trained."""
+    return sum(
+        tensor.read().size for layer in layers for kind, tensor in layer.tensors.items() if "running" not in kind
+    )
 
 
 def _draw(layers: Sequence[Layer], dice: np.random.Generator) -> Tensors:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .uses import INPUT, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attribute_path
+from .uses import INPUT, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attributes
 
 _KINDS = {
     "kernel": "weight",
@@ -39,6 +39,7 @@ class KerasNetwork(Network):
         self.keep: list[Any] = []  # the layers whose ids are keys
         self._settled: list[tuple[Any, Any, Any]] = []
         self._types: set[str] = set()  # that layers computed in
+        self._paths: dict[int, str] = {}  # where the answer keeps what it keeps, by id
 
     def settle(self, images: np.ndarray) -> list[Layer]:
         self._settled, uses = self._eagerly(self._input(images))
@@ -101,6 +102,7 @@ class KerasNetwork(Network):
             with _seen_calls(calls, eager=True) as self._types:
                 _tensor(self.shell(x, training=False))
         finally:
+            self._paths.clear()
             self.partial = [
                 Use(self._layer(layer), frozenset(), _nchw_shape(given.shape), _nchw_shape(made.shape))
                 for layer, given, made in calls
@@ -154,7 +156,10 @@ class KerasNetwork(Network):
 
     def _called(self, layer: Any) -> str:
         """What the learner calls a layer or a variable: `conv1`, or `blocks[0].conv1`; Keras's name if it is no attribute."""
-        return attribute_path(self.net, lambda value: value is layer) or str(layer.name)
+        if not self._paths:
+            for path, value in attributes(self.net):
+                self._paths.setdefault(id(value), path)
+        return self._paths.get(id(layer)) or str(layer.name)
 
     def _input(self, images: np.ndarray) -> Any:
         dtype = next((v.dtype for v in self.shell.variables if "float" in v.dtype), keras.config.floatx())
@@ -190,9 +195,12 @@ def _seen_calls(calls: list[tuple[Any, Any, Any]], *, eager: bool) -> Iterator[s
     types: set[str] = set()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if eager and not layer.built and getattr(layer.build, "_is_default", False):
+            layer.built = True  # Keras would trace the call to build what it uses; run eagerly, that builds itself
         out = original(layer, *args, **kwargs)
         types.add(str(layer.compute_dtype))
-        if args and _kind(layer) and tf.executing_eagerly() == eager:  # not what Keras does to infer shapes
+        inferring = tf.executing_eagerly() != eager or keras.utils.is_keras_tensor(out)  # Keras, the shapes
+        if args and _kind(layer) and not inferring:
             calls.append((layer, args[0], out))
         return out
 

@@ -25,7 +25,7 @@ from .align import mismatch
 from .assembly_mistakes import Assembly, counted
 from .cases import made_with
 from .diagnose import Diagnosis
-from .evidence import Evidence, Measured, gather
+from .evidence import Evidence, Measured, count_parameters, gather
 from .guard import OutOfTimeError
 from .mistakes import Mistake
 from .network_oracle import agreement, first_difference, sketch
@@ -34,6 +34,7 @@ from .outcome import NOT_ATTEMPTED, NOT_YET, RIGHT, Outcome
 from .task import FRAMEWORKS, Task, is_empty, not_attempted
 from .uses import framework_of
 
+TOO_LARGE = 2.5  # times the parameters asked for: its layers say what is wrong, and its gradients would take their time
 SECONDS = 60.0  # for one network's code: an endless loop is found, and a slow computer is not taken for one
 
 
@@ -104,7 +105,9 @@ class NetworkTask(Task):
             return Outcome(self.key, NOT_YET, (f"{given}; {asked}.",), framework=framework)
         seen: list[tuple[NetworkCase, Evidence, Diagnosis]] = []
         for case in self.cases:
-            evidence = gather(made_with(answer, case.arguments), case, framework, seconds=SECONDS)  # type: ignore[arg-type]
+            most = TOO_LARGE * case.config.parameters
+            made = made_with(answer, case.arguments)
+            evidence = gather(made, case, framework, seconds=SECONDS, most=most)  # type: ignore[arg-type]
             evidence.called_with = ", ".join(map(str, case.arguments))
             if not seen and (reason := not_attempted(answer, evidence)) is not None:
                 return Outcome(self.key, NOT_ATTEMPTED, reason, framework=evidence.framework)
@@ -138,6 +141,8 @@ def diagnose(evidence: Evidence, config: ResNetConfig, assemblies: Sequence[Asse
     found = [(mistake, text) for mistake, text in found if mistake.key not in implied]
     mistakes, observed = tuple(mistake for mistake, _ in found), tuple(text for _, text in found)
     measured = evidence.measured
+    if evidence.oversized:
+        return Diagnosis(tuple(dict.fromkeys((*observed, _size(evidence.parameters, config)))), mistakes)
     if measured is None:
         return Diagnosis(tuple(dict.fromkeys((*observed, _stopped(evidence)))), mistakes)
     if evidence.makes_layers:  # then what it computes is another thing in each run
@@ -195,13 +200,14 @@ def _other_layers(measured: Measured, config: ResNetConfig) -> list[str]:
     counted_ = mismatch(trace, sketch(config))
     if not counted_:
         return []
-    own = sum(
-        tensor.read().size for layer in trace.layers for kind, tensor in layer.tensors.items() if "running" not in kind
-    )
-    name = config.name.removesuffix(" v1")
-    parameters = f"It has {own:,} parameters; {name} has {config.parameters:,}." if own != config.parameters else ""
+    own = count_parameters(trace.layers)
+    parameters = _size(own, config) if own != config.parameters else ""
     text = _of_networks(counted_[:1].upper() + counted_[1:] + ".")
     return [line for line in (parameters, text) if line]
+
+
+def _size(parameters: int, config: ResNetConfig) -> str:
+    return f"It has {parameters:,} parameters; {config.name.removesuffix(' v1')} has {config.parameters:,}."
 
 
 def _of_networks(text: str) -> str:

@@ -98,7 +98,9 @@ def tasks_of(module: str) -> tuple[Task, ...]:
         raise ValueError(f"there are no tasks {module!r}; they are called chapter_01, chapter_02, …")
     try:
         tasks: tuple[Task, ...] = import_module(f"resnet_lessons.checks.{module}").TASKS
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"resnet_lessons.checks.{module}":  # a package that the tasks need
+            raise
         raise ValueError(f"this version of resnet_lessons has no tasks {module!r}; is the notebook newer?") from None
     return tasks
 

@@ -93,11 +93,15 @@ class Outcome:
 
 
 class NotRightError(AssertionError):
-    """What a graded cell raises; it holds the outcome's text."""
+    """What a graded cell raises; a notebook shows the outcome's text and no traceback: nothing is broken."""
 
     def __init__(self, outcome: Outcome) -> None:
         # `_` is no outcome here: the cell ends in an error, and shows none.
         super().__init__(outcome._text(f"the cell with `ex.{outcome.task}.check(…)` shows it"))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [str(self), "This cell gives its points once the task is right."]
 
 
 def _details(mistake: Mistake, summary: str) -> str:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from .uses import INPUT, KIND_NAMES, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attribute_path
+from .uses import INPUT, KIND_NAMES, Gradients, Layer, Network, TensorAt, Trace, Use, WrongResultError, attributes
 
 _ARGUMENTS = {
     "conv": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
@@ -128,7 +128,7 @@ class TorchNetwork(Network):
             inner = f".{known[id(tensor)]}".rpartition(".")[0] if id(tensor) in known else ""
             return id(tensor) in known
 
-        path = attribute_path(self.net, holds)
+        path = next((path for path, value in attributes(self.net) if holds(value)), "")
         return path and path + inner
 
     def _input(self, images: np.ndarray) -> torch.Tensor:

@@ -10,7 +10,7 @@ Nothing here depends on names or on the order in which layers were made. All arr
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -219,8 +219,8 @@ def _codes(code: Any) -> list[Any]:
     return [code, *(inner for c in code.co_consts if hasattr(c, "co_names") for inner in _codes(c))]
 
 
-def attribute_path(owner: Any, wanted: Callable[[Any], bool], depth: int = 4) -> str:
-    """Where in an object something is kept, as one would write it: `conv1`, `blocks[0].conv1`; "" if it is not found.
+def attributes(owner: Any, depth: int = 4) -> Iterator[tuple[str, Any]]:
+    """Yield what an object keeps, and where, as one would write it: `conv1`, `blocks[0].conv1`; each before what it keeps.
 
     Only lists, tuples, dictionaries and objects are looked into, and no attribute whose name begins with "_".
     """
@@ -228,24 +228,23 @@ def attribute_path(owner: Any, wanted: Callable[[Any], bool], depth: int = 4) ->
     if any(kind.__module__.startswith("keras.") and kind.__name__ == "Sequential" for kind in type(owner).__mro__):
         members.append(("layers", owner.layers))
     for name, value in members:
-        if not name.startswith("_") and (path := _path_in(name, value, wanted, depth)):
-            return path
-    return ""
+        if not name.startswith("_"):
+            yield from _kept_in(name, value, depth)
 
 
-def _path_in(name: str, value: Any, wanted: Callable[[Any], bool], depth: int) -> str:
-    if wanted(value):
-        return name
+def _kept_in(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    yield name, value
     if depth == 0 or isinstance(value, type) or callable(getattr(value, "__array__", None)):
-        return ""
+        return
     if isinstance(value, (list, tuple)):
-        parts = [(f"{name}[{number}]", each) for number, each in enumerate(value)]
+        for number, each in enumerate(value):
+            yield from _kept_in(f"{name}[{number}]", each, depth - 1)
     elif isinstance(value, dict):
-        parts = [(f"{name}[{key!r}]", each) for key, each in value.items()]
+        for key, each in value.items():
+            yield from _kept_in(f"{name}[{key!r}]", each, depth - 1)
     else:
-        inner = attribute_path(value, wanted, depth - 1)
-        return f"{name}.{inner}" if inner else ""
-    return next((path for part, each in parts if (path := _path_in(part, each, wanted, depth - 1))), "")
+        for inner, each in attributes(value, depth - 1):
+            yield f"{name}.{inner}", each
 
 
 def _an(noun: str) -> str:
