@@ -13,6 +13,7 @@ import contextlib
 import copy
 import ctypes
 import io
+import operator
 import random
 import signal
 import sys
@@ -164,6 +165,8 @@ def _places() -> list[Any]:
 
 def _restore(place: Any, members: dict[str, Any]) -> None:
     now = dict(vars(place))
+    if now.keys() == members.keys() and all(map(operator.is_, now.values(), members.values())):
+        return  # as nearly always; in the same order, since nothing was taken out
     if isinstance(place, type):  # a method that was inherited may now be overridden
         for name in now.keys() - members.keys():
             with contextlib.suppress(AttributeError, TypeError):

@@ -18,6 +18,7 @@ from typing import Any
 from resnet_lessons import datasets, pretrained
 from resnet_lessons.architecture import ResNetConfig
 from resnet_lessons.training import pictures, saved
+from resnet_lessons.training.data import TEST_BATCH
 
 import numpy as np
 
@@ -30,7 +31,6 @@ from .task import is_empty
 from .uses import Network, Trace, framework_of, open_network
 
 SECONDS = 30.0  # for building a network and running it on a few images
-BATCH = 500
 TOLERANCE = 1e-3  # of logits in float32, relative to the largest
 
 
@@ -177,10 +177,11 @@ def _normalization(file: Path) -> dict[str, Any]:
 def _count(net: Network, pixels: np.ndarray, labels: np.ndarray) -> int:
     from tqdm.auto import tqdm
 
-    right, batches = 0, range(0, len(labels), BATCH)
+    size = TEST_BATCH["NCHW" if net.framework == "pytorch" else "NHWC"]
+    right, batches = 0, range(0, len(labels), size)
     for start in tqdm(batches, desc="test images", unit="batch", leave=False, disable=len(batches) < 3):
-        logits = net.outputs(pixels[start : start + BATCH])
-        right += int((logits.argmax(axis=1) == labels[start : start + BATCH]).sum())
+        logits = net.outputs(pixels[start : start + size])
+        right += int((logits.argmax(axis=1) == labels[start : start + size]).sum())
     return right
 
 

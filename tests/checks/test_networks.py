@@ -13,6 +13,7 @@ from resnet_lessons.checks.uses import open_network
 from resnet_lessons.training.pictures import WEIGHTS
 from tests.checks import judging, network_answers
 from tests.networks import images
+from tests.real_cifar10 import cifar10
 
 import keras
 import pytest
@@ -243,7 +244,14 @@ def test_without_data_it_says_how_to_get_them(monkeypatch):
     assert "resnet-lessons data get cifar10" in loaded.lines[0]
 
 
+@pytest.fixture
+def cifar10_decoded_once(monkeypatch):
+    data = cifar10()
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: {"cifar10": data}[name])
+
+
 @needs_data
+@pytest.mark.usefixtures("cifar10_decoded_once")
 def test_a_published_checkpoint_scores_its_published_accuracy_in_ones_own_network():
     loaded = ex.cifar_family.load(network_answers.torch_styles()["a class, zeros behind"], "published")
     assert loaded.fits
@@ -252,6 +260,7 @@ def test_a_published_checkpoint_scores_its_published_accuracy_in_ones_own_networ
 
 
 @needs_data
+@pytest.mark.usefixtures("cifar10_decoded_once")
 def test_it_is_the_same_in_keras():
     answers = {"pytorch": own_network("pytorch", "A"), "tensorflow": network_answers.keras_styles()["functional"]}
     found = {name: ex.cifar_family.load(answer, "published", images=1000) for name, answer in answers.items()}
