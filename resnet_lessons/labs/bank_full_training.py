@@ -95,7 +95,7 @@ QUESTIONS: dict[str, Question | list[Question]] = {
             {
                 "The γ of each block's last BN starts at 0": "Behind it stands a ReLU that sees exactly 0 and lets no gradient "
                 "pass. In v2 the last convolution is what may start at 0.",
-                "The final BN and ReLU are missing": "Then the classifier reads a bare sum, and everything still learns.",
+                "The final BN and ReLU are missing": "Then the dense layer reads a bare sum, and everything still learns.",
                 "The projections are fed the raw input": "That gives other outputs, and gradients all the same.",
             },
             "The γ of each block's last BN starts at 0",
@@ -187,7 +187,7 @@ QUESTIONS: dict[str, Question | list[Question]] = {
         "ResNet-50 with the new recipe than with the old?",
         {
             "4.7 points": "76.13 against 80.86 %. Whoever compares two networks across two recipes compares recipes.",
-            "0.5 points": "That is what the stride move of chapter 04 is worth, roughly.",
+            "0.5 points": "That is what NVIDIA states for the stride move of chapter 04.",
             "2.2 points, as much as 102 layers": "Twice as much: nothing about the network changed, and it passes ResNet-152.",
         },
         "4.7 points",
