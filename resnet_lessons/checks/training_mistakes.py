@@ -157,9 +157,18 @@ SUM_RETURNED = Mistake(
     LOOP,
     edits=[{"returned": "sum"}],
 )
+LOSS_AFTER = Mistake(
+    "loss_after_update",
+    "the loss that is returned was computed after the update",
+    "The batch runs through the network once more when the weights have moved, and that loss is returned.",
+    "It is usually lower than the loss that was trained on, costs a second pass, and moves BN's running statistics twice. A "
+    "curve of it cannot be compared with anybody else's.",
+    LOOP,
+    edits=[{"returned": "after"}],
+)
 STEP = (
     NO_ZERO_GRAD, ZEROED_TOO_LATE, TOO_EARLY_STEP, NEVER, NOT_BACKWARD, OPTIMIZER_IGNORED, CUT_OFF, EVALUATION_MODE,
-    TWO_PASSES, SOFTMAX, NOT_FROM_LOGITS, PICKED, SUMMED, SUM_RETURNED, REMEMBERS, NO_RETURN,
+    TWO_PASSES, SOFTMAX, NOT_FROM_LOGITS, PICKED, SUMMED, SUM_RETURNED, LOSS_AFTER, REMEMBERS, NO_RETURN,
 )  # fmt: skip
 
 
@@ -475,6 +484,13 @@ SCHEDULE = (
         {"angle": "degrees"},
     ),
     _schedule(
+        "without_pi", "the angle goes from 0 to 1: π is missing",
+        "The cosine of 1 is 0.54, so the rate ends at (1 + 0.54) / 2 = 77 % of the peak.",
+        "The training never gets to the small rates with which a network settles; it looks like a recipe whose peak is too "
+        "large.",
+        {"angle": "without π"},
+    ),
+    _schedule(
         "twice_the_peak", "the half in front of 1 + cosine is missing",
         "1 + cosine goes from 2 to 0.",
         "Behind the warm-up the rate jumps to twice the peak.",
@@ -542,6 +558,15 @@ OF_THE_MEAN = Mistake(
     RESULTS,
     edits=[{"spread": "mean"}],
 )
+VARIANCE = Mistake(
+    "variance_for_deviation",
+    "the variance instead of the deviation",
+    "The root of the mean squared distance was not drawn.",
+    "A variance is in squared points, so it cannot be set beside a difference in points: below 1 it is too small, above 1 too "
+    "large.",
+    RESULTS,
+    edits=[{"spread": "variance"}],
+)
 RANGE = Mistake(
     "range_for_deviation",
     "the range instead of the deviation",
@@ -608,7 +633,7 @@ NEVER_CONTRADICTED = Mistake(
     edits=[{"below": False}],
 )
 ROW = (
-    BEST_RUN, FIRST_RUN, MEDIAN, POPULATION, OF_THE_MEAN, RANGE, BY_MEANS, BY_BEST, BY_DEVIATION, BY_PAIRS, TIES,
+    BEST_RUN, FIRST_RUN, MEDIAN, POPULATION, VARIANCE, OF_THE_MEAN, RANGE, BY_MEANS, BY_BEST, BY_DEVIATION, BY_PAIRS, TIES,
     TOO_FEW, NEVER_CONTRADICTED,
     *of_functions(RESULTS),
 )  # fmt: skip

@@ -178,6 +178,10 @@ def train(
         for name, gradient in kept.items() if gradients != "none" else ():
             speed[name] = KEEP * speed[name] + gradient
             tensors[name] = tensors[name] - RATE * speed[name]
+        if returned == "after":
+            through = Pass(tensors, images, statistics)
+            losses, _ = cross_entropy(through.logits, labels, loss)
+            tensors |= through.moved(framework)
         value = losses.sum() if "sum" in (reduction, returned) else losses.mean()
         seen |= after_step(number, value, tensors)
     return seen

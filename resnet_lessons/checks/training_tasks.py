@@ -195,7 +195,7 @@ def rate(
         The last step has ``"zero"``, or is ``"one early"``, or the whole is stretched so that the first step behind the
         warm-up has the peak once more (``"peak twice"``).
     angle
-        ``"half"`` a cosine; a ``"whole"`` or a ``"quarter"`` one; an angle in ``"degrees"``.
+        ``"half"`` a cosine; a ``"whole"`` or a ``"quarter"`` one; an angle in ``"degrees"``; from 0 to 1, ``"without π"``.
     height
         From the ``"peak"``; ``"double"``: the half is forgotten; ``"signed"``: the bare cosine.
     shape
@@ -214,7 +214,7 @@ def rate(
     fallen = done / max(1, total - start - (end == "peak twice"))
     if shape == "line":
         return peak * (1 - fallen)
-    turn = {"half": math.pi, "whole": 2 * math.pi, "quarter": math.pi / 2, "degrees": 180.0}[angle]
+    turn = {"half": math.pi, "whole": 2 * math.pi, "quarter": math.pi / 2, "degrees": 180.0, "without π": 1.0}[angle]
     cosine = math.cos(turn * fallen)
     if angle == "quarter" or height == "signed":
         return peak * cosine
@@ -258,7 +258,8 @@ def compare(
     middle
         The ``"mean"``; the ``"best"`` run, the ``"first"`` one, or the ``"median"``.
     ddof, spread
-        The sample's deviation has 1, the population's 0. Of the ``"runs"``, or of their ``"mean"``; or their ``"range"``.
+        The sample's deviation has 1, the population's 0. Of the ``"runs"``, or of their ``"mean"``; or their ``"range"``; or
+        the ``"variance"``.
     rule
         ``"every run"`` of the one beyond every run of the other, or beyond or equal (``"ties"``); or only the ``"means"``,
         the ``"best"`` runs, runs in ``"pairs"``, or a difference larger than the ``"deviation"``.
@@ -296,7 +297,8 @@ def _spread(runs: Sequence[float], ddof: int, of: str) -> float:
     if of == "range":
         return max(runs) - min(runs)
     mean, count = statistics.fmean(runs), len(runs)
-    deviation = math.sqrt(sum((run - mean) ** 2 for run in runs) / max(1, count - ddof))
+    variance = sum((run - mean) ** 2 for run in runs) / max(1, count - ddof)
+    deviation = variance if of == "variance" else math.sqrt(variance)
     return deviation / math.sqrt(count) if of == "mean" else deviation
 
 

@@ -42,6 +42,8 @@ def torch_step(
         }
         for word in order.split():
             does[word]()
+        if returned == "after":
+            return F.cross_entropy(net(images), labels)
         return {"loss": value, "item": value.item(), "sum": value.item() * len(labels), "nothing": None}[returned]
 
     return step
@@ -73,6 +75,9 @@ def keras_step(
         gradients = tape.gradient(value, [variable.value for variable in variables])
         if applied:
             optimizer.apply(gradients, variables)
+        if returned == "after":
+            after = keras.losses.sparse_categorical_crossentropy(labels, forward(net, images), from_logits=True)
+            return tf.reduce_mean(after)
         return {"loss": value, "sum": value * len(labels), "nothing": None}[returned]
 
     return step
@@ -138,6 +143,7 @@ STEPS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "logit_for_log_probability": ([{"loss": "picked"}], [{"loss": "picked"}]),
     "loss_summed": ([{"reduction": "sum"}], [{"reduction": "sum"}]),
     "sum_returned": ([{"returned": "sum"}], [{"returned": "sum"}]),
+    "loss_after_update": ([{"returned": "after"}], [{"returned": "after"}]),
     "no_return": ([{"returned": "nothing"}], [{"returned": "nothing"}]),
 }
 TORCH_ONLY = (
@@ -486,6 +492,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "whole_cosine": {"turn": 2 * math.pi},
     "quarter_cosine": {"turn": math.pi / 2, "bare": True},
     "degrees": {"turn": 180},
+    "without_pi": {"turn": 1},
     "twice_the_peak": {"half": 1},
     "negative_rates": {"bare": True},
     "straight_line": {"line": True},
@@ -552,6 +559,7 @@ VERDICTS: dict[str, dict[str, Any]] = {
     "one_run_reported": {"middle": lambda runs: runs[0]},
     "median_for_mean": {"middle": statistics.median},
     "population_deviation": {"spread": statistics.pstdev},
+    "variance_for_deviation": {"spread": statistics.variance},
     "spread_of_the_mean": {"spread": lambda runs: statistics.stdev(runs) / math.sqrt(len(runs))},
     "range_for_deviation": {"spread": lambda runs: max(runs) - min(runs)},
     "any_difference_counts": {"rule": "means"},
