@@ -4,6 +4,8 @@ Importing the package loads neither framework. Its modules are loaded when they 
 of one framework never needs the other.
 """
 
+from __future__ import annotations
+
 from .quiet_tensorflow import install as _keep_tensorflow_quiet
 
 TYPE_CHECKING = False  # type checkers take this for true; `typing` itself would be most of this module's import time
@@ -35,6 +37,10 @@ _keep_tensorflow_quiet()
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
+    if name in (*_FROM_ARCHITECTURE, *_MODULES):
+        from .first_cell import check_python
+
+        check_python()
     if name in _FROM_ARCHITECTURE:
         value = getattr(import_module(".architecture", __name__), name)
         globals()[name] = value

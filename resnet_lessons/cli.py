@@ -2,12 +2,13 @@
 
 A command here is a thin layer: it reads options, calls the package, and prints. Each imports what it needs inside, so
 that `resnet-lessons --help` loads no framework and answers at once. Errors that the package raises on purpose
-(`ValueError`, `OSError`) become one line on stderr and exit status 2; to see where one comes from, set the environment
-variable RESNET_LESSONS_DEBUG.
+(`ValueError`, `OSError`), and a package that is missing, become one line on stderr and exit status 2; to see where one
+comes from, set the environment variable RESNET_LESSONS_DEBUG.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -16,8 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import resnet_lessons
+from resnet_lessons import first_cell
 
-import typer
+try:
+    first_cell.check_python()
+    import typer
+except ImportError as error:  # the command cannot even be read
+    sys.exit(f"resnet-lessons: {first_cell.what_is_missing(error)}")
 
 if TYPE_CHECKING:
     from resnet_lessons.learner import Report
@@ -98,6 +104,10 @@ def run(arguments: Sequence[str]) -> int:
         if os.environ.get("RESNET_LESSONS_DEBUG"):
             raise
         return _fail(_sentence(error))
+    except ImportError as error:
+        if os.environ.get("RESNET_LESSONS_DEBUG") or (error.name or "").startswith("resnet_lessons"):
+            raise
+        return _fail(first_cell.what_is_missing(error))
     if status == 130:
         print("resnet-lessons: stopped.", file=sys.stderr)
     return status if isinstance(status, int) else 0
@@ -562,6 +572,13 @@ def _tell(report: Report) -> None:
             f"A newer version exists of {_some(report.outdated)}: `resnet-lessons update` fetches it, "
             "beside what you edited."
         )
+    if first_cell.absent_frameworks(""):
+        lines.append("Neither PyTorch nor TensorFlow is installed here: `make lab` installs what your route needs.")
+    elif absent := first_cell.absent_frameworks(report.route):
+        lines.append(
+            f"{absent[0]} is not installed here, and your copies need it: `make lab ROUTE={report.route}` installs it; "
+            f"or go on without it: resnet-lessons lab --route {first_cell.OTHER_ROUTE[absent[0]]}"
+        )
     print("\n".join(lines or [f"Your copies in {report.work} are complete (route: {report.route})."]), flush=True)
 
 
@@ -596,10 +613,17 @@ def _given(error: Any, arguments: Sequence[str]) -> str:
     return ""
 
 
+_REMEDIES = {
+    errno.EACCES: "; make it accessible, or choose a folder of yours",
+    errno.EROFS: "; choose a folder that can be written",
+    errno.ENOSPC: "; make room, and repeat the command",
+}
+
+
 def _sentence(error: ValueError | OSError | FloatingPointError) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{place}"
+        return f"{error.strerror}{place}{_REMEDIES.get(error.errno or 0, '')}"
     # The package speaks of Python's arguments, the command line of its options.
     said = re.sub(r'\b(family|version)="([^"]*)"', r"--\1 \2", str(error))
     said = re.sub(r'\bon_bad_image="skip"', "--on-bad-image skip", said).replace("give image_size", "give --image-size")

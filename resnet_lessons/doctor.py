@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,16 +62,20 @@ class Finding:
     fix: str = ""
 
 
-def examine() -> list[Finding]:
-    """Look at everything once; takes as long as the frameworks take to load.
+Check = Callable[[], Finding | Iterable[Finding]]
+
+
+def examine(checks: Iterable[Check] | None = None) -> list[Finding]:
+    """Look at everything once, or at what some checks look at; takes as long as the frameworks take to load.
 
     A check that fails itself becomes a warning: the others go on.
     """
     found: list[Finding] = []
-    for check in CHECKS:
+    for check in CHECKS if checks is None else checks:
         try:
-            result = check()
-            found += [result] if isinstance(result, Finding) else list(result)
+            with warnings.catch_warnings(action="ignore"):  # such as IPython's, where the home folder is locked
+                result = check()
+                found += [result] if isinstance(result, Finding) else list(result)
         except Exception as error:  # whatever is broken here must not hide what the others see
             name = check.__name__.strip("_").replace("_", " ")
             found.append(Finding(name, WARNING, f"could not be looked at ({type(error).__name__}: {error})"))
@@ -82,6 +87,17 @@ def show() -> None:
     from resnet_lessons.summary import write
 
     write(as_text(examine()))
+
+
+def glance() -> None:
+    """Print what keeps the course from running, as far as it shows within a second: no framework is loaded.
+
+    Where nothing does, the text is the same on every computer, so that a notebook can be saved with it.
+    """
+    from resnet_lessons.summary import write
+
+    problems = [finding for finding in examine(QUICK) if finding.status == PROBLEM]
+    write(as_text(problems) if problems else "✓ Nothing here keeps the course from running.\n")
 
 
 def as_text(findings: Iterable[Finding]) -> str:
@@ -193,7 +209,8 @@ def _frameworks() -> Iterator[Finding]:
         if process is None:
             if wanted:
                 other = next(one for one in PACKAGES if one != name)
-                fix = f"python -m pip install -r requirements.txt; or go on without it: make lab ROUTE={other}"
+                fix = "python -m pip install -r requirements.txt"
+                fix += f"; or go on without it: make lab ROUTE={other}" if started[other] else ""
                 yield Finding(title, PROBLEM, "is not installed", fix)
             else:
                 yield Finding(title, OK, f"is not installed, and not needed on the route {route}")
@@ -326,9 +343,10 @@ def _traps() -> Iterator[Finding]:
         yield Finding("VS Code", OK, "choose the environment .venv at “Select Kernel”; labs need its Jupyter extension")
 
 
-CHECKS: tuple[Callable[[], Finding | Iterable[Finding]], ...] = (
+CHECKS: tuple[Check, ...] = (
     _python, _packages, _frameworks, _kernel, _widgets, _memory, _processor, _disk, _folders, _traps,
 )  # fmt: skip
+QUICK: tuple[Check, ...] = (_python, _kernel, _widgets, _disk, _folders, _traps)  # packages: the first cell has looked
 
 
 # What they need -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ it was made; a copy that says something else today has been edited.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -432,7 +433,7 @@ def write_whole(path: Path, data: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        reason = error.strerror or str(error)
+        cure = "make room" if error.errno == errno.ENOSPC else "make the folder writable"
         raise type(error)(
-            f"cannot write {path} ({reason}); make the folder writable, or choose another one with --work"
+            f"cannot write {path} ({error.strerror or error}); {cure}, or choose another one with --work"
         ) from error

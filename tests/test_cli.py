@@ -71,7 +71,10 @@ def test_wrong_use_gets_one_line_and_status_2(
     ("error", "line"),
     [
         (ValueError("there is no depth 37;\n  there are 18, 34"), "there is no depth 37; there are 18, 34"),
-        (PermissionError(13, "Permission denied", "work"), "Permission denied: work"),
+        (
+            PermissionError(13, "Permission denied", "work"),
+            "Permission denied: work; make it accessible, or choose a folder of yours",
+        ),
         (OSError("the disk is full"), "the disk is full"),
         (
             ValueError('it exists with family="cifar", version="v1.5".'),

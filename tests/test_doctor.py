@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 import sys
+import warnings
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,6 +160,33 @@ def test_traps_of_systems_are_named_where_they_are(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(doctor, "_course", lambda: Path("C:/Users/somebody/OneDrive/" + "x" * 120))
     assert [f.name for f in doctor._traps()].count("Windows") == 2
+
+
+def test_a_glance_says_the_same_wherever_nothing_is_in_the_way(monkeypatch, capsys):
+    """It stands in a notebook whose saved output is compared on other computers."""
+    monkeypatch.setattr(doctor, "_loading", lambda package: pytest.fail("a framework was loaded"))
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")  # a warning
+    disk = namedtuple("Disk", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: disk(1, 1, 1000))
+    doctor.glance()
+    assert capsys.readouterr().out == "✓ Nothing here keeps the course from running.\n"
+    monkeypatch.setattr(doctor, "_writable", lambda path: False)
+    doctor.glance()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("✗ work folder")
+    assert lines[-1] == "1 problem to be mended first."
+
+
+def test_a_locked_home_adds_no_warnings_of_others(monkeypatch):
+    """IPython warns where it cannot write."""
+
+    def warns():
+        warnings.warn("not writable", stacklevel=1)
+        return doctor.Finding("x", "ok", "well")
+
+    monkeypatch.setattr(doctor, "CHECKS", (warns,))
+    with warnings.catch_warnings(action="error"):
+        assert found("x").status == "ok"
 
 
 def test_a_check_that_fails_itself_hides_no_other(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import errno
 import hashlib
 import importlib.util
 import inspect
@@ -18,6 +19,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+
+from resnet_lessons import learner
 
 import pytest
 from packaging.markers import default_environment
@@ -60,12 +63,15 @@ def load(path: Path) -> ModuleType:
 environment = load(BOOTSTRAP)
 
 
-def make_wheel(folder: Path, name: str, version: str, files: dict[str, str] | None = None) -> Path:
+def make_wheel(
+    folder: Path, name: str, version: str, files: dict[str, str] | None = None, needs: tuple[str, ...] = ()
+) -> Path:
     """Write a package as a wheel, which is a zip file with three text files in it."""
     info = f"{name}-{version}.dist-info"
     content = files or {f"{name}.py": f"version = {version!r}\n"}
     content |= {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
+        + "".join(f"Requires-Dist: {one}\n" for one in needs),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
@@ -228,6 +234,51 @@ def test_a_package_that_does_not_exist_is_one_sentence_and_breaks_nothing(made: 
     assert not environment.Environment(made).diagnose().from_nothing, "pip gave up in good order"
 
 
+def test_a_route_of_one_framework_does_without_the_other(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing is neither installed nor missed; the list as a whole comes when somebody needs both."""
+    wheels = made / "wheels"
+    for name in ("torch", "keras"):
+        make_wheel(wheels, name, "1.0")
+    # As accelerate does: it brings PyTorch along, unless pip is told not to look at what a package depends on.
+    make_wheel(wheels, "needy", "1.0", needs=("torch",))
+    lock = made / "requirements.txt"
+    text = lock.read_text()
+    lock.write_text(text + "keras==1.0\nneedy==1.0\ntorch==1.0 ; sys_platform != 'nowhere'\n")
+    here = "import importlib.util as u; print([n for n in ('torch', 'keras', 'needy') if u.find_spec(n)])"
+    try:
+        assert environment.Environment(made, "tensorflow").diagnose() is not None
+        environment.Environment(made, "tensorflow").prepare()
+        assert "of requirements.txt, without PyTorch (" in capsys.readouterr().err
+        assert run_python(made, here) == "['keras', 'needy']"
+        assert environment.Environment(made, "tensorflow").diagnose() is None
+        assert diagnose(made) == ("not as requirements.txt says: torch is missing", False)
+        environment.Environment(made).prepare()
+        assert run_python(made, here) == "['torch', 'keras', 'needy']"
+        assert environment.Environment(made, "pytorch").diagnose() is None, "what is there does no harm"
+    finally:
+        lock.write_text(text)
+
+
+def test_without_a_route_the_lab_needs_what_the_learners_copies_need(tmp_path: Path) -> None:
+    assert environment.kept_route(tmp_path) == "both"
+    record = tmp_path / "work" / learner.RECORD
+    record.parent.mkdir()
+    for text, route in (
+        ('{"route": "pytorch"}', "pytorch"),
+        ('{"route": "both"}', "both"),
+        ('{"route": "jax"}', "both"),
+        ("{", "both"),
+    ):
+        record.write_text(text)
+        assert environment.kept_route(tmp_path) == route
+
+
+def test_what_a_route_leaves_out_is_in_the_list() -> None:
+    """By the same names; else nothing would be left out."""
+    named = {environment.name_in(line) for line in (ROOT / "requirements.txt").read_text().splitlines()}
+    assert {name for names in environment.OTHER_FRAMEWORK.values() for name in names} <= named
+
+
 def test_no_network_is_one_sentence(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = made / "requirements.txt"
     text = lock.read_text()
@@ -282,6 +333,26 @@ def test_other_failures_of_pip_are_one_sentence(tmp_path: Path, line: str, says:
     assert "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full; make room, "),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied: /x."),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(
+    error: OSError, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(environment.Environment, "prepare", refuse)
+    assert environment.main([]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"environment: {says}")
+    assert said.count("\n") == 1
+
+
 def test_an_old_python_is_told_so_in_one_sentence() -> None:
     source = BOOTSTRAP.read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))  # old Pythons read it up to that sentence
@@ -331,4 +402,7 @@ def test_the_lock_agrees_with_the_ranges_of_the_project() -> None:
 
 
 def test_the_tests_run_against_the_lock() -> None:
-    assert environment.inspect(ROOT)["wrong"] == []
+    # In a process of its own: pip brings Python's own distutils in, which nbgrader's tests cannot be run beside.
+    command = [sys.executable, "-I", str(BOOTSTRAP), "--inspect", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["wrong"] == []

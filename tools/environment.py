@@ -7,6 +7,7 @@ under a second. Needs nothing but Python's standard library. Its syntax stays ol
 to say why it will not do.
 """
 
+import errno
 import hashlib
 import importlib.util
 import json
@@ -49,7 +50,12 @@ NETWORK = re.compile(
     r"|Connection broken|unreachable|No route to host|name resolution|timed out",
     re.IGNORECASE,
 )
+# What a route of one framework does without; all else is installed for every route.
+OTHER_FRAMEWORK = {"pytorch": ("tensorflow", "tensorflow-cpu", "keras"), "tensorflow": ("torch",)}
 LARGE_DOWNLOAD = re.compile(r"\s*Downloading (?:\S*/)?([A-Za-z0-9_.]+)-\S+ \((\d{2,}[.\d]* MB|[.\d]+ GB)")
+
+
+FULL = "the disk is full; make room, since the environment takes about 4 GB, and repeat the command"
 
 
 class PrepareError(Exception):
@@ -64,10 +70,11 @@ class Diagnosis(NamedTuple):
 
 
 class Environment:
-    """The environment of the project in one folder."""
+    """The environment of the project in one folder; on a route of one framework, the other one may be missing."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, route: str = "both") -> None:
         self.root = root
+        self.route = route
         self.folder = root / ".venv"
         self.python = self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         # Written last, so that its absence tells an installation that never finished.
@@ -142,7 +149,10 @@ class Environment:
 
     def _repair(self, reason: str) -> None:
         if not os.access(self.folder, os.W_OK):
-            raise PrepareError(f"the environment needs a repair ({reason}), but {self.folder} cannot be written")
+            raise PrepareError(
+                f"the environment needs a repair ({reason}), but {self.folder} cannot be written; make it writable, or "
+                "clone the course into a folder of yours"
+            )
         say(f"Repairing the environment .venv ({reason}) ...")
         self.stamp.unlink(missing_ok=True)
         self.unfinished.touch()
@@ -155,8 +165,9 @@ class Environment:
     def _install(self, effort: str) -> None:
         pip = [str(self.python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         pip += ["--progress-bar", "off", "--no-warn-script-location"]
-        say(f"Installing the packages of requirements.txt ({effort}) ...")
-        self._run([*pip, "-r", "requirements.txt"], "pip could not install the packages")
+        without = f", without {'TensorFlow' if self.route == 'pytorch' else 'PyTorch'}" if self._left_out else ""
+        say(f"Installing the packages of requirements.txt{without} ({effort}) ...")
+        self._run([*pip, *self._packages()], "pip could not install the packages")
         say("Installing the course itself ...")
         # Without isolation pip uses the setuptools just installed and downloads nothing more.
         self._run([*pip, "--no-deps", "--no-build-isolation", "-e", "."], "pip could not install the course itself")
@@ -164,6 +175,20 @@ class Environment:
         temporary.write_text(json.dumps(self._new_stamp()), encoding="utf-8")
         self.unfinished.unlink()
         os.replace(temporary, self.stamp)
+
+    @property
+    def _left_out(self) -> "tuple[str, ...]":
+        return OTHER_FRAMEWORK.get(self.route, ())
+
+    def _packages(self) -> list[str]:
+        """The options that tell pip what to install: the list, or the part of it that a route needs."""
+        if not self._left_out:
+            return ["-r", "requirements.txt"]
+        lines = (self.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        kept = self.folder / "requirements.txt"
+        kept.write_text("".join(f"{one}\n" for one in lines if name_in(one) not in self._left_out), encoding="utf-8")
+        # accelerate would bring PyTorch along; without PyTorch, whose builds for GPUs need more, the list is complete.
+        return [*(["--no-deps"] if "torch" in self._left_out else []), "-r", str(kept)]
 
     def _run(self, command: list[str], failure: str) -> None:
         """Run a step, its output into the log; show the large downloads, since they take long."""
@@ -199,7 +224,7 @@ class Environment:
         details = f"details are in {self.log.relative_to(self.root)}"
         missing = re.search(r"No matching distribution found for (\S+)", text)
         if "No space left" in text:
-            return f"{failure}: the disk is full; the environment takes about 4 GB"
+            return f"{failure}: {FULL}"
         # Where pip reaches no index, it only warns about that, and then says that there is no such package.
         if NETWORK.search(text if missing else "\n".join(errors)):
             return f"{failure}: the network or the package index does not answer; check it and repeat the command"
@@ -212,7 +237,7 @@ class Environment:
 
     def _inspect(self) -> "dict | None":
         """Ask the environment's own Python what is there; None if it cannot even say that."""
-        command = [str(self.python), "-I", __file__, "--inspect", str(self.root)]
+        command = [str(self.python), "-I", __file__, "--inspect", str(self.root), self.route]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
             return json.loads(done.stdout) if done.returncode == 0 else None
@@ -231,7 +256,21 @@ class Environment:
         return {"place": str(self.root), "inputs": hashlib.sha256(content).hexdigest()}
 
 
-def inspect(root: Path) -> dict:
+def name_in(line: str) -> str:
+    """Return the package that a line of the list names."""
+    return re.split(r"[^A-Za-z0-9_.-]", line)[0]
+
+
+def kept_route(root: Path) -> str:
+    """Return the route that the learner's copies were made for; "both" where that is not known."""
+    try:
+        route = json.loads((root / "work" / ".resnet-lessons.json").read_text(encoding="utf-8"))["route"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "both"
+    return route if route in OTHER_FRAMEWORK else "both"
+
+
+def inspect(root: Path, route: str = "both") -> dict:
     """Compare what is installed with the list; runs inside the environment.
 
     pip's own copy of `packaging` reads the markers: where it is missing, pip is, and this fails as it should.
@@ -248,6 +287,8 @@ def inspect(root: Path) -> dict:
             continue
         requirement = Requirement(text)
         if requirement.marker and not requirement.marker.evaluate():
+            continue
+        if requirement.name in OTHER_FRAMEWORK.get(route, ()):
             continue
         try:
             version = metadata.version(requirement.name)
@@ -323,17 +364,24 @@ def say(sentence: str) -> None:
 
 
 def main(arguments: list) -> int:
-    """Prepare the environment of this repository; 0 if it is ready."""
+    """Prepare the environment of this repository; 0 if it is ready.
+
+    `--route=pytorch` does without TensorFlow, `--route=` without what the route of the learner's copies does not need.
+    """
     if arguments[:1] == ["--inspect"]:
-        print(json.dumps(inspect(Path(arguments[1]))))
+        print(json.dumps(inspect(Path(arguments[1]), *arguments[2:])))
         return 0
+    root = Path(__file__).resolve().parent.parent
+    routes = [one[len("--route=") :] for one in arguments if one.startswith("--route=")]
     try:
-        Environment(Path(__file__).resolve().parent.parent).prepare("--this-python" in arguments)
+        Environment(root, (routes[-1] or kept_route(root)) if routes else "both").prepare("--this-python" in arguments)
     except PrepareError as failure:
         say(f"environment: {failure}.")
         return 1
     except OSError as error:
-        say(f"environment: {error.strerror or error}: {error.filename or 'while preparing .venv'}.")
+        full = error.errno == errno.ENOSPC
+        said = FULL if full else f"{error.strerror or error}: {error.filename or 'while preparing .venv'}"
+        say(f"environment: {said}.")
         return 1
     except KeyboardInterrupt:
         say("environment: stopped; the same command goes on, and what was downloaded is kept.")
