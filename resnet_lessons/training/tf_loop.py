@@ -77,7 +77,9 @@ class Batches:
         signature = (tf.TensorSpec((None, *height_width_channels), "float32"), tf.TensorSpec((None,), "int64"))
         batches = tf.data.Dataset.from_generator(self.of_one_epoch, output_signature=signature)
         batches = batches.map(lambda images, labels: (tf.cast(images, dtype), labels))
-        return batches.apply(tf.data.experimental.assert_cardinality(self.count)).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # nothing here to tune, and its thread may hold up the end by five seconds
+        return batches.apply(tf.data.experimental.assert_cardinality(self.count)).prefetch(2).with_options(options)
 
     def of_one_epoch(self) -> Any:
         """Yield them; a last batch that the devices cannot share equally is filled up with its own first images."""
