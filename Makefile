@@ -18,8 +18,8 @@ THIS_PYTHON = $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 help:
 	@echo "make lab       open the course in JupyterLab   ROUTE=both|pytorch|tensorflow  PORT=8888  LAB_ARGS=..."
-	@echo "make test      check everything: lint, types, tests, notebooks   TEST_ARGS=...  JOBS=$(JOBS)"
-	@echo "make browser   open every chapter, an exercise and the site in a real browser (needs Chromium)"
+	@echo "make test      check everything: lint, types, tests, notebooks, pages   TEST_ARGS=...  JOBS=$(JOBS)"
+	@echo "make browser   of these, only the tests in a real browser (needs Chromium or Chrome)   TEST_ARGS=..."
 	@echo "make stress    kill trainings at random moments and resume them   KILLS=$(KILLS)"
 	@echo "make chapters  run the chapters and save their outputs   ONLY=01_basic_block"
 	@echo "make exercises make exercises/ from solutions/, with nbgrader"
@@ -30,17 +30,19 @@ help:
 	@echo "Each prepares .venv by itself. PYTHON=python3.12 chooses the Python (3.11 to 3.13) that it is made from."
 
 environment:
-	@$(PYTHON) tools/environment.py $(THIS_PYTHON)
+	@$(PYTHON) tools/environment.py $(THIS_PYTHON) $(FOR_ROUTE)
 
+# A route of one framework does without the other; all else that is made here needs both.
+lab: FOR_ROUTE = "--route=$(ROUTE)"
 lab: environment
 	@$(VENV_PYTHON) -m resnet_lessons.cli lab \
 	  $(if $(ROUTE),--route "$(ROUTE)") $(if $(PORT),--port "$(PORT)") $(if $(LAB_ARGS),-- $(LAB_ARGS))
 
 # pytest comes last, so that its summary ends the output; it is not reached when lint or types fail.
 test: lint
-	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/browser $(TEST_ARGS)
+	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
-# Not a part of `test` yet: on a busy computer some of them do not wait long enough.
+# The part of `test` that looks at what people see.
 browser: environment
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/browser $(TEST_ARGS)
 

@@ -64,6 +64,7 @@ def serve(
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     config = Config({"IdentityProvider": {"token": token}, "ServerApp": {"jpserver_extensions": dict(_OFF)}})
     server = LabApp.initialize_server([*_options(work, port, browser), *extra], config=config)
+    server.contents_manager.register_pre_save_hook(_without_dead_widgets)
     asked = port or 8888
     if threading.current_thread() is threading.main_thread():
         stop = _Stop(server)
@@ -99,6 +100,23 @@ def _configure(work: Path) -> None:
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(_HERE), str(own), others]))
     # A kernel that some other project registered for this user must not run the course.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    _keep_out_of_a_locked_home(own)
+
+
+def _keep_out_of_a_locked_home(own: Path) -> None:
+    """Let Jupyter and its kernels write beside the copies where they cannot write in the user's home folder."""
+    from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir
+
+    usual = {
+        "JUPYTER_CONFIG_DIR": jupyter_config_dir(), "JUPYTER_DATA_DIR": jupyter_data_dir(),
+        "JUPYTER_RUNTIME_DIR": jupyter_runtime_dir(),
+        "IPYTHONDIR": os.environ.get("IPYTHONDIR") or Path.home() / ".ipython",
+    }  # fmt: skip
+    for name, folder in usual.items():
+        there = next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
+        if not os.access(there, os.W_OK):
+            os.environ[name] = str(own / name.lower().removesuffix("_dir"))
+            Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 
 
 def _shortcuts() -> list[dict[str, Any]]:
@@ -172,6 +190,20 @@ def _announce(server: Any, asked: int) -> None:
     if server.port != asked:
         print(f"Port {asked} is taken, so this is port {server.port}.")
     print(f"\n  The course is open at\n\n    {address}\n\n  Stop it with Ctrl-C in this window.\n", flush=True)
+
+
+def _without_dead_widgets(model: dict[str, Any], **_: Any) -> None:
+    """In a notebook about to be saved, keep of each widget the form to read.
+
+    A kernel that starts later does not know the widget, and JupyterLab would show "Error displaying widget" in its place.
+    """
+    if model["type"] != "notebook":
+        return
+    for cell in model["content"]["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 class _Stop:

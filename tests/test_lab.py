@@ -225,3 +225,14 @@ def test_keys_pressed_in_a_lab_do_not_reach_the_notebook() -> None:
     assert {json.dumps([s["command"], s["keys"]]) for s in on} == off
     assert {"notebook:cut-cell", "notebook:delete-cell", "notebook:move-cursor-down"} <= {s["command"] for s in on}
     assert all(":focus:not(.jp-OutputArea-output *)" in s["selector"] and "," not in s["selector"] for s in on)
+
+
+def test_a_saved_notebook_keeps_the_form_to_read_of_a_widget_that_no_later_kernel_knows() -> None:
+    view = "application/vnd.jupyter.widget-view+json"
+    bare = {"data": {view: {"model_id": "1"}, "text/plain": "a slider of one's own"}}
+    lab = {"data": {view: {"model_id": "2"}, "text/html": "<p>Budget</p>", "text/plain": "Budget"}}
+    cells = [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [{"name": "stdout", "text": "1"}, bare, lab]}]
+    notebook_server._without_dead_widgets(model={"type": "notebook", "content": {"cells": cells}}, path="x.ipynb")
+    assert list(lab["data"]) == ["text/html", "text/plain"]
+    assert view in bare["data"], "without another form, nothing is taken away"
+    notebook_server._without_dead_widgets(model={"type": "file", "content": "text"}, path="x.txt")

@@ -78,6 +78,12 @@ def test_nothing_is_fetched_from_elsewhere(pages):
         assert not [one for one in loaded if re.match(r"(https?:)?//", one)], name
 
 
+def test_each_page_has_the_courses_sign(site, pages):
+    for name, page in pages.items():
+        (sign,) = [link["href"].partition("?")[0] for link in page.all("link") if "icon" in link.get("rel", "").split()]
+        assert (site / name).parent.joinpath(sign).is_file(), name
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_keeps_its_outputs_pictures_and_alternative_texts(pages, name):
     page, notebook = pages[f"chapters/{name}.html"], saved(f"chapters/{name}.ipynb")

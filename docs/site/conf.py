@@ -40,6 +40,7 @@ default_role = "literal"  # a name in single backticks, as the docstrings have t
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["course.css"]
 html_copy_source = False
 html_show_sphinx = False

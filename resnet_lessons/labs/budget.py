@@ -87,16 +87,18 @@ class Budget(Lab):
         for button, tooltip in zip(self._kinds, ("two 3×3 convolutions", "1×1, 3×3 and 1×1"), strict=True):
             button.tooltip = tooltip
         self._kind = KINDS[0]
-        self._blocks = [_slider(stage) for stage in STAGES]
-        self._width = widgets.SelectionSlider(
+        # No sliders: those of ipywidgets (8.1) have no name that a screen reader could say.
+        self._blocks = [_counter(stage) for stage in STAGES]
+        self._width = widgets.Dropdown(
             options=WIDTHS,
             value=64,
             description="width",
             tooltip="channels of the stem and inside layer1's blocks (bottlenecks hand on four times as many)",
         )
-        self._side = widgets.SelectionSlider(options=SIDES, value=224, description="image side", tooltip="in pixels")
+        self._side = widgets.Dropdown(options=SIDES, value=224, description="image side", tooltip="in pixels")
+        for knob in (self._width, self._side):
+            knob.style.description_width, knob.layout.width = _LABEL, "220px"
         for knob in (*self._blocks, self._width, self._side):
-            knob.style.description_width, knob.layout.width = _LABEL, "auto"
             knob.observe(self._moved, names="value")
         self._hand_in = option_button("Hand in", self.hand_in)
         self._next = option_button("Next task", self.next)
@@ -207,8 +209,8 @@ class Budget(Lab):
         self._setting = True
         try:
             self._kind, self._width.value, self._side.value = plan.kind, plan.width, plan.side
-            for slider, count in zip(self._blocks, plan.blocks, strict=True):
-                slider.value = count
+            for counter, count in zip(self._blocks, plan.blocks, strict=True):
+                counter.value = count
         finally:
             self._setting = False
         self._moved(None)
@@ -221,7 +223,7 @@ class Budget(Lab):
         if self._setting:
             return
         knobs = {
-            "kind": self._kind, "blocks": tuple(slider.value for slider in self._blocks),
+            "kind": self._kind, "blocks": tuple(counter.value for counter in self._blocks),
             "width": self._width.value, "side": self._side.value,
         }  # fmt: skip
         mark(self._kinds, KINDS.index(self._kind))
@@ -237,7 +239,7 @@ class Budget(Lab):
         if len(self.prediction) < len(NAMES):
             return self._show(*asked)
         above = [*asked, self._answer] if self.task_number == 1 else []  # later tasks need the room
-        knobs = [_labelled("block", *self._kinds), *self._blocks]
+        knobs = [_labelled("block", *self._kinds), _labelled("how many", *self._blocks)]
         if self._task.goal == "width":
             knobs = [self._width, self._side]
         below = [self._picture, row(self._hand_in, self._next), self._feedback, self._end]
@@ -273,8 +275,17 @@ def _labelled(label: str, *buttons: Any) -> Any:
     return row(widgets.Label(label, layout=widgets.Layout(width=_LABEL)), *buttons)
 
 
-def _slider(stage: str) -> Any:
-    return widgets.IntSlider(3, 1, MOST_BLOCKS, description=stage, tooltip=f"number of blocks in {stage}")
+def _counter(stage: str) -> Any:
+    return widgets.BoundedIntText(
+        3,
+        min=1,
+        max=MOST_BLOCKS,
+        description=stage,
+        tooltip=f"number of blocks in {stage}",
+        continuous_update=True,  # an arrow counts at once
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="118px"),
+    )
 
 
 # What the lab shows: pure functions from settings to pictures and HTML ------------------------------------------------

@@ -62,7 +62,7 @@ class StrideMove(Lab):
     designed
         Whether the best design was found.
     size
-        The slider of the second part: rows and columns of the map on which designs show. Set its value as a hand does.
+        The number field of the second part: rows and columns of the map on which designs show. Set its value as a hand does.
     """
 
     title, task, key = "Coverage", _TASK, "stride_move"
@@ -90,10 +90,11 @@ class StrideMove(Lab):
             for name in ("first 1×1", "3×3", "last 1×1")
         ]
         self._shortcut = widgets.Dropdown(options=list(SHORTCUTS), description="shortcut", style=wide)
-        self.size = widgets.IntSlider(
-            8, *SIZES, description="rows and columns of the map", style=wide, continuous_update=False
+        # No slider: those of ipywidgets (8.1) have no name that a screen reader could say.
+        self.size = widgets.BoundedIntText(
+            8, min=SIZES[0], max=SIZES[1], description="rows and columns of the map", style=wide
         )
-        self.size.layout.width = "420px"
+        self.size.layout.width = "270px"
         self._try = option_button("Try this design", self.try_design)
         self._from.observe(self._take_version, names="value")
         self.size.observe(self._resize, names="value")
@@ -165,7 +166,7 @@ class StrideMove(Lab):
         self._say("")
 
     def look_at(self, size: int) -> None:
-        """Set the size of the map on which designs show, as the slider does."""
+        """Set the size of the map on which designs show, as its field does."""
         low, high = SIZES
         if not isinstance(size, int) or not low <= size <= high:
             return self._say(f"A map here has {low} to {high} rows, not {html.escape(repr(size))}.")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from resnet_lessons import learner
+from resnet_lessons import learner, start_page
 
 import pytest
 
@@ -80,12 +80,13 @@ def watched(browser: Any) -> Watched:
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A learner's folder on the PyTorch route; chapter 01 and the exercises hold both frameworks."""
+    """A learner's folder on the PyTorch route; chapter 02 and the first exercise hold both frameworks."""
     folders = {route: tmp_path_factory.mktemp(route) for route in ("both", "pytorch")}
     for route, folder in folders.items():
         learner.start(route, folder)
-    for name in ("chapters/01_basic_block.ipynb", "exercises/01_basic_block/exercise.ipynb"):
+    for name in ("chapters/02_shortcut_projection.ipynb", "exercises/01_basic_block/exercise.ipynb"):
         shutil.copy(folders["both"] / name, folders["pytorch"] / name)
+    start_page.write(folders["pytorch"])
     return folders["pytorch"]
 
 

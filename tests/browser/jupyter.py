@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 SECONDS = 300  # for one notebook; it is only used up where something hangs
-# What JupyterLab and Chromium say on their own account, whatever notebook is open.
 SAID = ("error", "warning")
-NOT_OURS = re.compile(r"/favicon\.ico$")
+# What JupyterLab says on its own account when a notebook is closed as soon as it is open: its kernel ends before it has told the
+# debugger of breakpoints.
+NOT_OURS = "Could not restore the debugger state: Canceled future for debug_request"
 # JupyterLab leaves cells out of sight undrawn; axe takes for hidden what lies outside a box that cuts it off, and does not
 # judge text on which another element lies, as the place does where a click folds an output.
 ALL_CELLS = """
@@ -17,6 +18,23 @@ body, .jp-LabShell { overflow: visible !important }
 .jp-OutputArea-promptOverlay { display: none !important }
 """
 ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+# JupyterLab adds the cells of an opened notebook to the page one after the other, whenever the browser is idle. On a busy
+# computer it hardly ever is: then a few cells come every three seconds, and whatever asks for a later one (Run All scrolls to the
+# last) warns that it "did not appear within 10000 ms". A browser that cannot tell when it is idle, as Safari, adds them at once.
+NEVER_IDLE = "window.requestIdleCallback = undefined"
+_ALL_THERE = """() => {
+    const book = window.jupyterapp.shell.currentWidget?.content, cells = book?.model?.cells.length;
+    return cells && book.widgets.length === cells && book.widgets.every(cell => !cell.isPlaceholder());
+}"""
+# An output is added when the kernel sends it, a widget in it once its model is known, and the parts of a widget one by one:
+# until a part comes, an empty element of Lumino's stands in its place.
+_ALL_DRAWN = """() => {
+    const panel = window.jupyterapp.shell.currentWidget, view = 'application/vnd.jupyter.widget-view+json';
+    return panel.content.widgets.filter(cell => cell.outputArea).every(({outputArea: area}) =>
+            area.widgets.length >= area.model.length && area.model.toJSON().every((output, number) =>
+                !output.data?.[view]?.model_id || area.widgets[number].node.querySelector('.jupyter-widgets')))
+        && !panel.node.querySelector(".widget-box > .lm-Widget:not([class*='widget'])");
+}"""
 
 
 class Watched:
@@ -31,7 +49,7 @@ class Watched:
         page.on("request", lambda request: self._asked(request.url))
 
     def _said(self, text: str) -> None:
-        if not NOT_OURS.search(text):
+        if NOT_OURS not in text:
             self.console.append(text[:500])
 
     def _asked(self, address: str) -> None:
@@ -50,6 +68,7 @@ class Jupyter:
     def __init__(self, watched: Watched, address: str, token: str) -> None:
         self.watched, self.page, self.address, self.token = watched, watched.page, address, token
         self.page.set_default_timeout(60_000)
+        self.page.add_init_script(NEVER_IDLE)
         self.path = ""
 
     def open(self, path: str) -> None:
@@ -59,24 +78,32 @@ class Jupyter:
             self.command("docmanager:open", path=path)
         else:  # with nothing left of what was open before
             self.page.goto(f"{self.address}/lab/tree/{path}?token={self.token}&reset")
-        self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", state="attached")
+        self.at(path)
+
+    def at(self, path: str) -> None:
+        """Wait until a notebook is open, with all its cells and a kernel that is ready."""
+        self.wait(f"() => window.jupyterapp?.shell.currentWidget?.context?.path === {path!r}")
+        self.wait(_ALL_THERE)
         self.wait_for_kernel()
         self.page.add_style_tag(content=ALL_CELLS)
         self.path = path
 
     def close(self) -> None:
-        """Save the notebook, end its kernel, and close it."""
+        """End the notebook's kernel, and close it as it was last saved."""
         if not self.path:
             return
         self.page.evaluate(
             """async () => {
                 const panel = window.jupyterapp.shell.currentWidget;
-                await panel.context.save();
                 await panel.sessionContext.shutdown();
                 panel.dispose();
             }"""
         )
         self.path = ""
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
 
     def command(self, name: str, **arguments: Any) -> None:
         """Do what a menu's entry does."""
@@ -88,9 +115,9 @@ class Jupyter:
         for name in names[1:]:
             self.page.locator(".lm-Menu-item:visible", has_text=re.compile(f"^{re.escape(name)}")).first.click()
 
-    def wait(self, condition: str) -> None:
+    def wait(self, condition: str, seconds: float = 60) -> None:
         """Wait for a condition in JavaScript."""
-        self.page.wait_for_function(condition, timeout=SECONDS * 1000, polling=200)
+        self.page.wait_for_function(condition, timeout=seconds * 1000, polling=200)
 
     def run_all(self) -> None:
         """Run all cells, and wait until the last one is done, or one has failed."""
@@ -101,22 +128,45 @@ class Jupyter:
         """Wait until the kernel has nothing to do."""
         self.wait("() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
 
+    def restart_and_run_all(self) -> None:
+        """Restart the kernel, run all cells, and wait until the last one is done, or one has failed."""
+        self.page.evaluate(
+            "document.querySelectorAll('.jp-OutputArea-child').forEach(one => { one.dataset.old = 'yes' })"
+        )
+        self.menu("Kernel", "Restart Kernel and Run All Cells")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.wait("() => !document.querySelector('.jp-OutputArea-child[data-old]')")  # all have begun again
+        self.wait_until_run()
+
     def wait_until_run(self) -> None:
-        """Wait until all cells have run, or one has failed."""
+        """Wait until all cells have run, or one has failed, and what they gave is on the page."""
         self.wait(
             """() => {
                 const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code');
                 if (cells.some(cell => cell.executionState === 'running')) return false;
                 return cells.every(cell => cell.executionCount || !cell.sharedModel.source.trim())
                     || cells.some(cell => cell.outputs.toJSON().some(one => one.output_type === 'error'));
-            }"""
+            }""",
+            SECONDS,
         )
+        self.wait(_ALL_DRAWN)
 
     def theme(self, name: str) -> None:
         """Switch to the theme "Light" or "Dark"."""
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
         self.page.wait_for_selector(f"body[data-jp-theme-name='JupyterLab {name}']", state="attached")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")  # which lies above all meanwhile
+
+    def width(self, pixels: int) -> None:
+        """Make the window so wide, and wait until the notebook fills it: JupyterLab follows the window a little later."""
+        self.page.set_viewport_size({"width": pixels, "height": 900})
+        self.wait(
+            """() => {
+                const side = document.querySelector('.jp-SideBar.jp-mod-right')?.offsetWidth ?? 0;
+                const edge = window.jupyterapp.shell.currentWidget.node.getBoundingClientRect().right;
+                return Math.abs(innerWidth - side - edge) < 20;
+            }"""
+        )
 
     def failures(self) -> list[str]:
         """Errors and stderr outputs of all cells, whether they are drawn or not."""
@@ -132,3 +182,10 @@ class Jupyter:
     @property
     def cells(self) -> Any:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+
+    def sources(self) -> list[str]:
+        """What the cells hold."""
+        found: list[str] = self.page.evaluate(
+            "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map(cell => cell.sharedModel.source)"
+        )
+        return found

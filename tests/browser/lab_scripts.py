@@ -48,7 +48,7 @@ def budget(lab: Hands) -> None:
     lab.press(lab.titled("parameters: as many"))
     lab.sees("✓ Right for the multiply-adds: as many.*✗ Not so for the parameters")
     lab.click("bottleneck")
-    lab.press(lab.root.get_by_role("slider").nth(2), "ArrowRight", "ArrowRight", "ArrowRight")
+    lab.press(lab.control("layer3", "spinbutton"), "ArrowUp", "ArrowUp", "ArrowUp")
     lab.sees("59 layers: 3-4-9-3 bottlenecks")
     lab.press("Hand in", "Space")
     lab.sees("with 1 network handed in")

@@ -1,4 +1,4 @@
-"""An exercise from the first mistake to the answer, a restarted kernel, and Notebook 7."""
+"""The start page, an exercise from the first mistake to the answer, a kernel restarted, a chapter reopened, Notebook 7."""
 
 from __future__ import annotations
 
@@ -58,6 +58,17 @@ class Exercise:
         return cell.locator(".rl-outcome")
 
 
+def test_the_address_that_make_lab_prints_leads_to_the_start_page_and_a_click_to_a_chapter(jupyter: Jupyter) -> None:
+    page = jupyter.page
+    page.goto(f"{jupyter.address}/?token={jupyter.token}")
+    start = page.locator(".jp-MarkdownViewer", has_text="Residual networks: start here")
+    start.get_by_role("link", name="01 Basic block", exact=True).click()
+    jupyter.at("chapters/01_basic_block.ipynb")
+    assert jupyter.failures() == []
+    assert jupyter.watched.console == []
+    assert jupyter.watched.elsewhere == []
+
+
 @pytest.fixture(scope="module")
 def exercise(jupyter: Jupyter) -> Exercise:
     """The first exercise, opened, with its imports run."""
@@ -104,12 +115,12 @@ def test_what_an_exercise_says_can_be_read_by_everybody(exercise: Exercise) -> N
     try:
         for theme, width in (("Dark", 800), ("Light", 1280)):
             exercise.jupyter.theme(theme)
-            page.set_viewport_size({"width": width, "height": 900})
+            exercise.jupyter.width(width)
             assert sticking_out(page, OUTPUTS) == [], theme
             assert violations(page, OUTPUTS) == [], theme
     finally:
         exercise.jupyter.theme("Light")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        exercise.jupyter.width(1280)
     assert exercise.jupyter.failures() == []
     assert exercise.jupyter.watched.console == []
     assert exercise.jupyter.watched.elsewhere == []
@@ -119,14 +130,22 @@ def test_after_a_restart_a_chapter_runs_and_its_lab_answers_again(exercise: Exer
     jupyter = exercise.jupyter
     jupyter.open("chapters/explorer.ipynb")
     jupyter.run_all()
-    before = jupyter.page.locator(f"{OUTPUTS} .rl-explorer").first.evaluate_handle("one => one")
-    jupyter.menu("Kernel", "Restart Kernel and Run All Cells")
-    jupyter.page.locator(".jp-Dialog .jp-mod-accept").click()
-    jupyter.page.wait_for_function("lab => !lab.isConnected", arg=before, polling=200)
-    jupyter.wait_until_run()
+    jupyter.restart_and_run_all()
     assert jupyter.failures() == []
     jupyter.watched.forget()  # a restart cuts the connection, and the console says so
     explorer(Hands(jupyter.page, jupyter.page.locator(f"{OUTPUTS} .rl-explorer").first))
+    assert jupyter.watched.console == []
+
+
+def test_a_saved_chapter_opens_without_errors_in_the_place_of_its_labs(exercise: Exercise) -> None:
+    jupyter = exercise.jupyter
+    assert jupyter.path == "chapters/explorer.ipynb", "it has run in the test before"
+    jupyter.save()
+    jupyter.close()
+    jupyter.watched.forget()
+    jupyter.open("chapters/explorer.ipynb")
+    jupyter.page.locator(OUTPUTS, has_text="Run this cell to begin").first.wait_for()
+    assert jupyter.page.locator(OUTPUTS, has_text="Error displaying widget").count() == 0
     assert jupyter.watched.console == []
 
 

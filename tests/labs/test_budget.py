@@ -218,7 +218,7 @@ def test_a_network_that_does_not_meet_its_task_does_not_count(lab):
     assert lab.notice.startswith("Meet this task first")
 
 
-def test_moving_a_slider_moves_the_cost_and_the_picture(lab):
+def test_turning_a_knob_moves_the_cost_and_the_picture(lab):
     before, picture = lab.cost, lab._picture.value
     lab._blocks[3].value += 1
     assert lab.plan.blocks == (3, 4, 6, 4)
