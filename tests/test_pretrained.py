@@ -6,7 +6,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
-from resnet_lessons import datasets, parity, pretrained, resnet_config, tf_resnet, torch_resnet
+from resnet_lessons import datasets, parity, pretrained, resnet_config, tf_resnet, torch_resnet, training
 from resnet_lessons.frameworks import FRAMEWORKS
 from tests.networks import images
 from tests.real_cifar10 import cifar10
@@ -44,13 +44,7 @@ def test_published_cifar_weights_score_exactly_what_they_scored(file, correct, f
     x, labels = cifar10_test
     net = pretrained.load(Path(DATA, "weights", f"akamaster_{file}.th"), framework=framework)
     assert (net.config.shortcut, net.config.version) == ("A", "v1")
-    if framework == "pytorch":
-        with torch.inference_mode():
-            logits = torch.cat(
-                [net(batch) for batch in torch.tensor(x).split(50)]
-            ).numpy()  # larger ones leave the cache
-    else:
-        logits = net.predict(x.transpose(0, 2, 3, 1), batch_size=500, verbose=0)
+    logits = training.predict(net, x)
     assert (logits.argmax(axis=1) == labels).sum() == correct
 
 

@@ -58,7 +58,7 @@ def keras_application(name):
         elif len(values) == 2:
             layer.set_weights([values[0], generator.standard_normal(values[1].shape)])
     x = generator.standard_normal((2, 64, 64, 3)).astype("float32")
-    return theirs, x, theirs.predict(x, verbose=0)
+    return theirs, x, theirs(x, training=False).numpy()
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from resnet_lessons.training.data import TEST_BATCH
 from resnet_lessons.training.recipe import History, Recipe
 from resnet_lessons.training.session import Options, Session, say
-from resnet_lessons.training.tf_state import CrossEntropy, KerasState, dtype_of, floatx, policy_of_layers, repeatable
+from resnet_lessons.training.tf_state import (
+    CrossEntropy,
+    KerasState,
+    dtype_of,
+    floatx,
+    graph_of,
+    policy_of_layers,
+    repeatable,
+)
 from resnet_lessons.training.weights import score, total
 from resnet_lessons.training.wording import NOT_REPEATABLE
 
@@ -97,15 +106,21 @@ def measure(held: KerasState, batches: Any) -> tuple[float, float]:
     return loss / images, hits / images
 
 
-def evaluate(net: Any, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500) -> tuple[float, float]:
+def evaluate(
+    net: Any, images: np.ndarray, labels: np.ndarray, *, batch_size: int = TEST_BATCH["NHWC"]
+) -> tuple[float, float]:
     """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
     loss, hits = score(predict(net, images, batch_size=batch_size), labels)
     return loss / len(labels), hits / len(labels)
 
 
-def predict(net: Any, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+def predict(net: Any, images: np.ndarray, *, batch_size: int = TEST_BATCH["NHWC"]) -> np.ndarray:
     """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
-    return net.predict(nhwc(images), batch_size=batch_size, verbose=0)
+    images = nhwc(images)
+    if len(images) <= batch_size:  # a graph, and all the more Keras's `predict`, would take longer to set up
+        return net(images, training=False).numpy()
+    forward, starts = graph_of(net, images), range(0, len(images), batch_size)
+    return np.concatenate([forward(tf.constant(images[start : start + batch_size])).numpy() for start in starts])
 
 
 def gradient_norms(net: Any, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -20,6 +20,15 @@ import tensorflow as tf
 from keras import ops
 
 
+def graph_of(net: Any, images: Any) -> Any:
+    """Return what computes the logits of batches of such images (B, H, W, C) in evaluation mode.
+
+    It is a concrete function: TensorFlow would warn of a new graph with every training.
+    """
+    spec = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+    return tf.function(lambda batch: net(batch, training=False), input_signature=[spec]).get_concrete_function()
+
+
 class KerasState:
     """Network and compiled optimizer, on one device or under a `tf.distribute.MirroredStrategy`."""
 
@@ -49,11 +58,10 @@ class KerasState:
 
     def forward(self, images: np.ndarray) -> np.ndarray:
         """Return the logits of test images (B, H, W, C)."""
-        if self._forward is None:  # a concrete function: TensorFlow would warn of a new one with every training
-            spec = tf.TensorSpec((None, *self.net.input_shape[1:]), self.net.input.dtype)
-            graph = tf.function(lambda batch: self.net(batch, training=False), input_signature=[spec])
-            self._forward = graph.get_concrete_function()
-        return self._forward(tf.cast(images, self.net.input.dtype)).numpy()
+        batch = tf.cast(images, self.net.input.dtype)
+        if self._forward is None:
+            self._forward = graph_of(self.net, batch)
+        return self._forward(batch).numpy()
 
     def set_rate(self, rate: float, change: float) -> None:
         """Set the rate of the next update; the recipe says whether momentum follows."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from resnet_lessons.torch_threads import one_thread
+from resnet_lessons.training.data import TEST_BATCH
 from resnet_lessons.training.recipe import History, Recipe
 from resnet_lessons.training.session import Options, Session
 from resnet_lessons.training.torch_state import TorchState, evaluating
@@ -73,7 +74,7 @@ def measure(held: TorchState, batches: Iterable[tuple[np.ndarray, np.ndarray]]) 
 
 
 def evaluate(
-    net: torch.nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = 500
+    net: torch.nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int = TEST_BATCH["NCHW"]
 ) -> tuple[float, float]:
     """Return the mean loss and the accuracy (0…1) in evaluation mode; images are (N, C, H, W)."""
     loss, hits = score(predict(net, images, batch_size=batch_size), labels)
@@ -81,7 +82,7 @@ def evaluate(
 
 
 @few_threads
-def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = TEST_BATCH["NCHW"]) -> np.ndarray:
     """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
     like = next(net.parameters())
     with evaluating(net):
