@@ -1,7 +1,8 @@
 """JupyterLab for a learner: on this computer only, opened on the start page, and quiet.
 
 What JupyterLab shows is set by the two files in `labconfig/`, which it reads like any other Jupyter configuration, and
-by `_shortcuts`; what the server does is set by the options below. Options that the learner adds come last, so they win.
+by `_shortcuts`; what it has no setting for is done by `labextension/resnet-lessons/learner.js`. What the server does is set
+by the options below. Options that the learner adds come last, so they win.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from urllib.parse import quote
 
 _HERE = Path(__file__).resolve().parent
 # nbgrader is there for the tests and for instructors; in a learner's server its parts would warn that no course is set up.
-_REFRESH = 3000  # milliseconds
+_REFRESH = 1000  # milliseconds
 _NO_OUTPUT = ":not(.jp-OutputArea-output *):not(.jp-RenderedHTMLCommon *)"  # a shortcut's selector holds no commas
+_UNLISTED = ("docs",)  # opened by links alone; hidden from the list of files, not from the server
 _OFF = {
     f"nbgrader.server_extensions.{part}": False
     for part in ("formgrader", "validate_assignment", "assignment_list", "course_list")
@@ -49,7 +51,7 @@ def serve(
     extra : sequence of str
         More options for Jupyter, such as `--ServerApp.ip=0.0.0.0`.
     refresh : callable, optional
-        Called every three seconds: it keeps the start page fresh.
+        Called every second: it keeps the start page fresh.
 
     Returns
     -------
@@ -57,12 +59,21 @@ def serve(
         The exit status: 0 after a regular stop, by Ctrl-C too.
     """
     _configure(work)
+    from jupyter_server.services.contents.manager import ContentsManager
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
     from traitlets.config import Config
 
     # A token given here, not on the command line, where other users of this computer could read it.
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
-    config = Config({"IdentityProvider": {"token": token}, "ServerApp": {"jpserver_extensions": dict(_OFF)}})
+    hidden = [*(ContentsManager.hide_globs.default() or ()), *_UNLISTED]
+    config = Config(
+        {
+            "IdentityProvider": {"token": token},
+            "ServerApp": {"jpserver_extensions": dict(_OFF)},
+            "ContentsManager": {"hide_globs": hidden},
+            "LabApp": {"extra_labextensions_path": [str(_HERE / "labextension")]},
+        }
+    )
     server = LabApp.initialize_server([*_options(work, port, browser), *extra], config=config)
     server.contents_manager.register_pre_save_hook(_without_dead_widgets)
     asked = port or 8888

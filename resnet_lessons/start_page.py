@@ -39,6 +39,8 @@ _TOUR = """\
    the mistake when you click.
 5. **All of this is your own copy.** Change what you like; `resnet-lessons reset 01_basic_block` brings a page back and keeps
    yours. Nothing is sent anywhere.
+6. **Little room?** <kbd>Ctrl</kbd>+<kbd>B</kbd> (on a Mac <kbd>⌘</kbd>+<kbd>B</kbd>) folds the list of files away, and brings
+   it back.
 """
 
 _WRONG = (
@@ -101,7 +103,9 @@ def start_page(
     lines += ["## Look up", "", *[f"- [{READING[name]}]({name})" for name in READING if name in reading]]
     lines += [f"- [{one.title}: {one.question}]({one.notebook})" for one in course if one.kind == "reference"]
     lines += ["", "## Something is wrong?", "", *_WRONG, ""]
-    lines += ["*This page is written anew while you work; close and open it to see what has changed.*"]
+    lines += [
+        "*This page is written anew while you work: come back to its tab in JupyterLab, or open it again elsewhere.*"
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -195,11 +199,16 @@ def _yours(chapter: Chapter, how: Progress) -> str:
     if how.done:
         words.append("✓ worked through")
     elif how.questions[0] or how.labs[0]:
-        words.append(f"{how.questions[0]} of {how.questions[1]} questions")
+        words.append(_count(how.questions, "questions"))
         if how.labs[0]:
-            words.append("lab solved" if how.labs[1] == 1 else f"{how.labs[0]} of {how.labs[1]} labs")
-    tasks = f"[{how.tasks[0]} of {how.tasks[1]} tasks]({chapter.exercise})" if how.tasks[1] else ""
+            words.append("lab solved" if how.labs[1] == 1 else _count(how.labs, "labs"))
+    tasks = f"[{_count(how.tasks, 'tasks')}]({chapter.exercise})" if how.tasks[1] else ""
     return "<br>".join(filter(None, [", ".join(words), tasks]))
+
+
+def _count(done: tuple[int, int], kind: str) -> str:
+    """Such as "2 of 11 questions", in one line however narrow the column."""
+    return f"{done[0]} of {done[1]} {kind}".replace(" ", "\u00a0")
 
 
 def _placement(course: Sequence[Chapter], records: Sequence[progress.Record]) -> list[str]:

@@ -122,7 +122,15 @@ def test_markdown_opens_as_a_page_to_read(lab: Lab) -> None:
 
 def test_the_folder_shows_a_learner_what_she_needs_and_no_more(lab: Lab) -> None:
     listed = json.loads(lab.get(f"/api/contents?token={lab.token}"))["content"]
-    assert sorted(one["name"] for one in listed) == ["Review_and_help.ipynb", "Start.md", "chapters", "docs"]
+    assert sorted(one["name"] for one in listed) == ["Review_and_help.ipynb", "Start.md", "chapters"]
+
+
+def test_what_is_not_listed_opens_from_a_link_and_what_jupyter_hides_stays_hidden(lab: Lab) -> None:
+    page = json.loads(lab.get(f"/api/contents/docs/glossary.md?token={lab.token}"))
+    assert page["content"].startswith("# Glossary")
+    (lab.work / "chapters" / "__pycache__").mkdir()
+    listed = json.loads(lab.get(f"/api/contents/chapters?token={lab.token}"))["content"]
+    assert [one["name"] for one in listed] == ["00_start_here.ipynb"]
 
 
 def test_the_start_page_follows_what_is_noted_while_the_lab_runs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +173,14 @@ def test_what_the_tests_packages_add_to_jupyterlab_is_not_shown_to_learners(lab:
     assert added & set(config["disabledExtensions"]) == added - {
         "@jupyter-widgets/jupyterlab-manager",
         "jupyterlab_pygments",
+        "resnet-lessons",
     }
+
+
+def test_our_own_addition_to_jupyterlab_is_served(lab: Lab) -> None:
+    (ours,) = (one for one in page_config(lab)["federated_extensions"] if one["name"] == "resnet-lessons")
+    program = lab.get(f"/lab/extensions/resnet-lessons/{ours['load']}?token={lab.token}")
+    assert f'"{ours["extension"]}": () =>' in program, "JupyterLab asks the program for this module"
 
 
 def test_no_news_no_update_check_no_extension_manager(lab: Lab) -> None:

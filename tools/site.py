@@ -91,7 +91,8 @@ def readable(
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
                 if "text/html" in data:
-                    data["text/html"] = _links_to_pages("".join(data["text/html"]))
+                    text = "".join(data["text/html"]).replace("Run this cell to begin.", "It runs in the notebook.")
+                    data["text/html"] = _links_to_pages(text)
             yield cell
         if (task := grading.get("grade_id")) in solutions:
             code = cell["cell_type"] == "code"

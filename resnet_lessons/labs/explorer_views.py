@@ -9,6 +9,7 @@ import difflib
 import functools
 import html
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -399,7 +400,8 @@ def difference_text(before: Summary, after: Summary) -> str:
     lines = [title_of(before, after)]
     if not words:
         return f"{lines[0]}\nThe two are the same, layer by layer."
-    lines += [f"- {word}" for word in words]
+    # Longer lines do not fit on a page that is 1280 pixels wide.
+    lines += [textwrap.fill(f"- {word}", 88, subsequent_indent="  ", break_on_hyphens=False) for word in words]
     changed, count = len(changed_layers(before, after)), len(_pairs(before, after))
     return "\n".join([*lines, f"- {changed} of {count} layers differ (kernel, stride, shapes or counts)"])
 

@@ -15,6 +15,13 @@ from tests.browser.looks import moving, sticking_out, violations
 OUTPUTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output"
 LABS = f"{OUTPUTS} .rl-question"
 WIDTHS = (1280, 800)
+# A line that does not fit is scrolled to, not broken; so a box is as high as its lines.
+_BROKEN_LINES = """boxes => [...document.querySelectorAll(boxes)].filter(box => {
+    const lines = box.textContent.replace(/\\n$/, '').split('\\n').length, style = getComputedStyle(box);
+    const height = box.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    return Math.round(height / parseFloat(style.lineHeight)) > lines;
+}).map(box => box.textContent.slice(0, 60))"""
+_PRINTED = "[data-mime-type='application/vnd.jupyter.stdout'] pre"
 _WIDE_FIGURE = """() => [...document.querySelectorAll(".jp-OutputArea-output div[style*='overflow-x']")]
     .find(one => one.scrollWidth > one.clientWidth + 40 && one.children[0].tagName === 'IMG')"""
 
@@ -77,6 +84,7 @@ class EveryChapter:
                 chapter.jupyter.width(width)
                 assert sticking_out(page, OUTPUTS, "img, svg, table, button, .rl-question") == [], f"{width} px wide"
                 assert sticking_out(page, LABS) == [], f"{width} px wide"
+                assert page.evaluate(_BROKEN_LINES, f"{OUTPUTS}{_PRINTED}") == [], f"{width} px wide"
         finally:
             chapter.jupyter.width(WIDTHS[0])
 

@@ -7,16 +7,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from resnet_lessons import learner
+from resnet_lessons import learner, start_page
 from resnet_lessons.checks.basic_mistakes import BASIC
 from tests.browser.every_chapter import OUTPUTS
-from tests.browser.jupyter import ERRORS, Jupyter
+from tests.browser.jupyter import ALL_CELLS, ERRORS, Jupyter
 from tests.browser.lab_hands import Hands
 from tests.browser.lab_scripts import explorer
 from tests.browser.looks import sticking_out, violations
 
 import pytest
 
+START = ".jp-MarkdownViewer:not(.lm-mod-hidden) .jp-RenderedMarkdown"
 EXERCISE = "exercises/01_basic_block/exercise.ipynb"
 WRONG = {  # the ReLU comes before the addition
     "TwoLines": ["out = F.relu(out)", "return out + x"],
@@ -67,6 +68,63 @@ def test_the_address_that_make_lab_prints_leads_to_the_start_page_and_a_click_to
     assert jupyter.failures() == []
     assert jupyter.watched.console == []
     assert jupyter.watched.elsewhere == []
+
+
+def open_start_page(jupyter: Jupyter, width: int) -> Any:
+    """Open the start page as somebody does who comes for the first time; return its preview."""
+    jupyter.close()
+    jupyter.watched.forget()
+    jupyter.page.set_viewport_size({"width": width, "height": 900})
+    jupyter.page.goto(f"{jupyter.address}/lab/workspaces/of-{width}/tree/Start.md?token={jupyter.token}&reset")
+    preview = jupyter.page.locator(START)
+    preview.get_by_role("heading", name="The map").wait_for()
+    jupyter.page.evaluate("() => window.jupyterapp.restored")
+    return preview
+
+
+def test_the_list_of_files_shows_what_is_worked_in_and_begins_folded_away_in_a_narrow_window(jupyter: Jupyter) -> None:
+    page = jupyter.page
+    files = page.locator(".jp-DirListing-itemName")
+    open_start_page(jupyter, 800)
+    page.wait_for_function("() => !document.querySelector('#jp-left-stack').offsetWidth")
+    page.keyboard.press("Control+b")
+    files.get_by_text("chapters").wait_for()
+    open_start_page(jupyter, 1280)
+    files.get_by_text("chapters").wait_for()
+    assert files.all_inner_texts() == ["chapters", "exercises", "Review_and_help.ipynb", "Start.md"]
+
+
+def test_the_start_page_shows_what_has_changed_when_one_comes_back_to_it(jupyter: Jupyter, work: Path) -> None:
+    page, text = jupyter.page, (work / "Start.md").read_text(encoding="utf-8")
+    open_start_page(jupyter, 1280).get_by_role("link", name="Glossary: the words of the course").click()
+    page.locator(START).get_by_role("heading", name="Glossary", exact=True).wait_for()
+    try:
+        (work / "Start.md").write_text(f"{text}\nSomething was noted.\n", encoding="utf-8")
+        page.locator(".lm-TabBar-tab", has_text="Start.md").click()
+        page.locator(START).get_by_text("Something was noted.").wait_for()
+    finally:
+        (work / "Start.md").write_text(text, encoding="utf-8")
+    assert jupyter.watched.console == []
+
+
+def test_the_start_page_and_the_page_of_reviews_can_be_read_by_everybody(jupyter: Jupyter) -> None:
+    page = jupyter.page
+    open_start_page(jupyter, 800)
+    page.locator(f"{START} details").evaluate("one => { one.open = true }")
+    page.add_style_tag(content=ALL_CELLS)
+    for theme in ("Dark", "Light"):
+        jupyter.theme(theme)
+        assert violations(page, START) == [], theme
+        assert sticking_out(page, START) == [], theme
+    jupyter.width(1280)
+    jupyter.open(start_page.TOOLS)
+    book = Exercise(jupyter)
+    book.run(book.cell(r"labs\.review"))
+    page.locator(OUTPUTS, has_text="Nothing is due").wait_for()
+    for theme in ("Dark", "Light"):
+        jupyter.theme(theme)
+        assert violations(page, f"{OUTPUTS}, .jp-NotebookPanel .jp-MarkdownOutput") == [], theme
+    assert jupyter.watched.console == []
 
 
 @pytest.fixture(scope="module")

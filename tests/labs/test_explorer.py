@@ -206,7 +206,8 @@ def test_v1_and_v1_5_differ_in_the_moved_stride_and_nothing_else(lab):
     ] == MOVED
     assert lab.difference.splitlines() == [
         "ResNet-50 v1 → ResNet-50 v1.5",
-        "- layer2.0, layer3.0, layer4.0: the stride moves from conv1 to conv2; +231,211,008 MACs (+6.0 %), parameters equal",
+        "- layer2.0, layer3.0, layer4.0: the stride moves from conv1 to conv2; +231,211,008 MACs",
+        "  (+6.0 %), parameters equal",
         "- MACs of the whole network: 3,857,973,248 → 4,089,184,256 (+231,211,008, +6.0 %)",
         "- receptive field of the last stage: 483 → 427 pixels",
         f"- 12 of {len(before)} layers differ (kernel, stride, shapes or counts)",
