@@ -59,10 +59,11 @@ def test_what_ends_the_process_is_reported_and_the_rest_is_judged(tmp_path):
 
 def test_a_cell_that_never_ends_is_left_out(tmp_path):
     path = write(tmp_path / "mine.ipynb", "parameters = 18560", "while True: pass")
+    before = kernels()  # of tests that ran in this process, such as those in a browser
     report = check_notebook(path, seconds=2)
     assert report.outcomes["count"]["status"] == "right"
     assert "Code cell 2 was still running after 2 seconds" in report.notes[0]
-    assert kernels() == []
+    assert set(kernels()) <= set(before)
 
 
 def kernels() -> list[str]:
