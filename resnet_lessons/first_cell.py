@@ -145,9 +145,11 @@ def in_colab() -> bool:
 
 def _route() -> str:
     """The route that the copies in this folder were made for; empty where they are nobody's copies."""
+    from resnet_lessons.learner import RECORD
+
     for folder in Path.cwd().parents[:2]:  # of `chapters/`, and of a folder in `exercises/`
         try:
-            return str(json.loads((folder / ".resnet-lessons.json").read_text(encoding="utf-8"))["route"])
+            return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["route"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return ""

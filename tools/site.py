@@ -21,6 +21,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from resnet_lessons.labs.lab import BEGIN
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "docs" / "site"
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # at the top, and no part of the site
@@ -91,7 +93,7 @@ def readable(
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
                 if "text/html" in data:
-                    text = "".join(data["text/html"]).replace("Run this cell to begin.", "It runs in the notebook.")
+                    text = "".join(data["text/html"]).replace(BEGIN, "It runs in the notebook.")
                     data["text/html"] = _links_to_pages(text)
             yield cell
         if (task := grading.get("grade_id")) in solutions:

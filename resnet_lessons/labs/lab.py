@@ -21,6 +21,7 @@ from ..frameworks import framework_name
 from .questions import _STYLE, _plain
 
 _NO_FRAMEWORK = "This lab needs PyTorch or TensorFlow, and neither is installed here."
+BEGIN = "Run this cell to begin."  # ends a lab's form to read
 LAB_STYLE = """<style>
 .rl-lab table { border-collapse: collapse; margin: 4px 0 10px 0; font-size: inherit; color: inherit; }
 .rl-lab caption { text-align: left; padding: 2px 0 4px 0; font-weight: 600; color: inherit; }
@@ -116,9 +117,7 @@ class Lab(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         bundle["text/plain"] = repr(self)
-        bundle["text/html"] = (
-            f"<p><b>{self.title}</b></p><p>{self.task}</p>{self._snapshot()}<p>Run this cell to begin.</p>"
-        )
+        bundle["text/html"] = f"<p><b>{self.title}</b></p><p>{self.task}</p>{self._snapshot()}<p>{BEGIN}</p>"
         return bundle
 
 
