@@ -29,7 +29,10 @@ help:
 	@echo "make clean     remove the environment and caches; never work/"
 	@echo "Each prepares .venv by itself. PYTHON=python3.12 chooses the Python (3.11 to 3.13) that it is made from."
 
+# Only a Python 3 can read so far as to say which one it takes.
 environment:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[0] != 3)" || \
+	  (echo "environment: $(PYTHON) is no Python 3. Install Python 3.11 to 3.13, then name it: make lab PYTHON=python3.13" && exit 1)
 	@$(PYTHON) tools/environment.py $(THIS_PYTHON) $(FOR_ROUTE)
 
 # A route of one framework does without the other; all else that is made here needs both.

@@ -14,13 +14,15 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import resnet_lessons
 from resnet_lessons import first_cell
 
 try:
-    first_cell.check_python()
+    first_cell.check_python()  # up to here an old Python reads, too
+    from typing import Annotated
+
     import typer
 except ImportError as error:  # the command cannot even be read
     sys.exit(f"resnet-lessons: {first_cell.what_is_missing(error)}")
@@ -572,9 +574,10 @@ def _tell(report: Report) -> None:
             f"A newer version exists of {_some(report.outdated)}: `resnet-lessons update` fetches it, "
             "beside what you edited."
         )
+    absent = first_cell.absent_frameworks(report.route)
     if first_cell.absent_frameworks(""):
         lines.append("Neither PyTorch nor TensorFlow is installed here: `make lab` installs what your route needs.")
-    elif absent := first_cell.absent_frameworks(report.route):
+    elif absent:
         lines.append(
             f"{absent[0]} is not installed here, and your copies need it: `make lab ROUTE={report.route}` installs it; "
             f"or go on without it: resnet-lessons lab --route {first_cell.OTHER_ROUTE[absent[0]]}"

@@ -366,6 +366,22 @@ def test_an_old_python_is_told_so_in_one_sentence() -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("code", [None, 1], ids=["not there", "Python 2"])
+def test_what_is_no_python_3_is_told_so_by_make(tmp_path: Path, code: int | None) -> None:
+    python = tmp_path / "python2.7"
+    if code is not None:  # as a Python 2 ends the question that it is asked
+        python.write_text(f"#!/bin/sh\nexit {code}\n")
+        python.chmod(0o755)
+    done = subprocess.run(["make", "-C", ROOT, "lab", f"PYTHON={python}"], capture_output=True, text=True)
+    assert done.returncode == 2
+    said = [line for line in done.stdout.splitlines() if line.startswith("environment: ")]
+    assert said == [
+        f"environment: {python} is no Python 3. Install Python 3.11 to 3.13, then name it: make lab PYTHON=python3.13"
+    ]
+    assert "Traceback" not in done.stderr
+
+
 def requirements() -> list[Requirement]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]

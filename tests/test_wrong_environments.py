@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import subprocess
@@ -103,6 +104,11 @@ def test_tasks_that_need_a_missing_package_are_not_taken_for_unknown(monkeypatch
         tasks_of("chapter_03")
     with pytest.raises(ValueError, match="is the notebook newer"):
         tasks_of("chapter_99")
+
+
+@pytest.mark.parametrize("name", ["__init__", "quiet_tensorflow", "first_cell", "cli"])
+def test_old_pythons_read_as_far_as_the_sentence_about_them(name: str) -> None:
+    ast.parse((ROOT / "resnet_lessons" / f"{name}.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_an_old_python_is_one_line_of_the_command() -> None:
