@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from resnet_lessons.torch_resnet import ResNet
 from resnet_lessons.torch_threads import one_thread
 from resnet_lessons.training.data import TEST_BATCH
 from resnet_lessons.training.recipe import History, Recipe
@@ -85,9 +86,12 @@ def evaluate(
 def predict(net: torch.nn.Module, images: np.ndarray, *, batch_size: int = TEST_BATCH["NCHW"]) -> np.ndarray:
     """Return the logits (N, classes) of images (N, C, H, W) in evaluation mode."""
     like = next(net.parameters())
+    # A CPU computes the same in two thirds of the time when a pixel's channels lie side by side. Networks that are not ours may
+    # ask for the usual order: `view` does.
+    layout = torch.channels_last if isinstance(net, ResNet) else torch.contiguous_format
     with evaluating(net):
         parts = torch.as_tensor(images, dtype=like.dtype, device=like.device).split(batch_size)
-        logits = torch.cat([net(part) for part in parts])
+        logits = torch.cat([net(part.contiguous(memory_format=layout)) for part in parts])
     return logits.cpu().numpy()
 
 

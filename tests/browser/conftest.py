@@ -17,12 +17,14 @@ from resnet_lessons import learner, start_page
 
 import pytest
 
-pytest.register_assert_rewrite("tests.browser.every_chapter", "tests.browser.looks", "tests.browser.lab_hands")
+pytest.register_assert_rewrite(
+    *(f"tests.browser.{name}" for name in ("every_chapter", "committed", "looks", "lab_hands"))
+)
 
 from tests.browser.every_chapter import Chapter, open_and_run  # noqa: E402
+from tests.browser.here import ON_BOTH_ROUTES, find_browser  # noqa: E402
 from tests.browser.jupyter import Jupyter, Watched  # noqa: E402
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 NO_BROWSER = (
     "no Chromium here: install the package `chromium` (Debian, Ubuntu, Homebrew) or Google Chrome, or name its program "
     "in the environment variable CHROMIUM"
@@ -46,11 +48,6 @@ from pathlib import Path
 from resnet_lessons.notebook_server import serve
 raise SystemExit(serve(Path(sys.argv[1]), int(sys.argv[2]), False, sys.argv[3:]))
 """
-
-
-def find_browser() -> str | None:
-    """The program of an installed Chromium."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +77,11 @@ def watched(browser: Any) -> Watched:
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A learner's folder on the PyTorch route; chapter 02 and the first exercise hold both frameworks."""
+    """A learner's folder on the PyTorch route; a chapter and the first exercise hold both frameworks."""
     folders = {route: tmp_path_factory.mktemp(route) for route in ("both", "pytorch")}
     for route, folder in folders.items():
         learner.start(route, folder)
-    for name in ("chapters/02_shortcut_projection.ipynb", "exercises/01_basic_block/exercise.ipynb"):
+    for name in (f"chapters/{ON_BOTH_ROUTES}.ipynb", "exercises/01_basic_block/exercise.ipynb"):
         shutil.copy(folders["both"] / name, folders["pytorch"] / name)
     start_page.write(folders["pytorch"])
     return folders["pytorch"]

@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from resnet_lessons.routes import keep_route
+from tests.browser.committed import differences
+from tests.browser.here import ON_BOTH_ROUTES
 from tests.browser.jupyter import ERRORS, Jupyter
 from tests.browser.lab_hands import Hands
 from tests.browser.lab_scripts import SCRIPTS
@@ -15,6 +18,7 @@ from tests.browser.looks import moving, sticking_out, violations
 OUTPUTS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output"
 LABS = f"{OUTPUTS} .rl-question"
 WIDTHS = (1280, 800)
+ROOT = Path(__file__).parents[2]
 # A line that does not fit is scrolled to, not broken; so a box is as high as its lines.
 _BROKEN_LINES = """boxes => [...document.querySelectorAll(boxes)].filter(box => {
     const lines = box.textContent.replace(/\\n$/, '').split('\\n').length, style = getComputedStyle(box);
@@ -66,6 +70,15 @@ class EveryChapter:
     def test_it_runs_from_top_to_bottom_without_an_error(self, chapter: Chapter) -> None:
         assert chapter.jupyter.page.locator(ERRORS).all_inner_texts() == []
         assert chapter.jupyter.failures() == []
+
+    def test_it_shows_what_was_committed(self, chapter: Chapter) -> None:
+        committed = json.loads((ROOT / "chapters" / f"{chapter.name}.ipynb").read_text(encoding="utf-8"))
+        route = "both" if chapter.name == ON_BOTH_ROUTES else "pytorch"
+        found = differences(keep_route(committed, route), chapter.jupyter.outputs())
+        assert not found, "\n".join(found)
+
+    def test_no_other_framework_is_loaded(self, chapter: Chapter) -> None:
+        assert chapter.jupyter.kernel_has_loaded("tensorflow") == (chapter.name == ON_BOTH_ROUTES)
 
     def test_questions_and_labs_are_there_to_be_used(self, chapter: Chapter) -> None:
         page = chapter.jupyter.page

@@ -179,6 +179,28 @@ class Jupyter:
         )
         return found
 
+    def outputs(self) -> dict[str, list[dict[str, Any]]]:
+        """What each code cell shows, by its id, as it would be saved."""
+        found: dict[str, list[dict[str, Any]]] = self.page.evaluate(
+            """() => Object.fromEntries([...window.jupyterapp.shell.currentWidget.content.model.cells]
+                .filter(cell => cell.type === 'code').map(cell => [cell.id, cell.outputs.toJSON()]))"""
+        )
+        return found
+
+    def kernel_has_loaded(self, module: str) -> bool:
+        """Whether the notebook's kernel has imported a module."""
+        answer: str = self.page.evaluate(
+            """async module => {
+                const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+                const question = `${JSON.stringify(module)} in __import__('sys').modules`;
+                const ask = {code: '', store_history: false, user_expressions: {loaded: question}};
+                const reply = await kernel.requestExecute(ask).done;
+                return reply.content.user_expressions.loaded.data['text/plain'];
+            }""",
+            module,
+        )
+        return {"True": True, "False": False}[answer]
+
     @property
     def cells(self) -> Any:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
