@@ -1,4 +1,4 @@
-"""Record chapter 05's experiment: the five placements of arXiv 1603.05027, Table 2, on digits, with several seeds.
+"""Record chapter 05's experiment: the five placements of arXiv 1603.05027, table 2, on digits, with several seeds.
 
     .venv/bin/python benchmarks/placements.py
     .venv/bin/python benchmarks/placements.py --framework tensorflow

@@ -10,7 +10,7 @@ command, recipe, network, data, environment, and each run's history with its sec
 finished is not trained again. `--ship` makes the first run's weights those that come with the package. The number of
 threads is the machine's; `taskset -c 0,1` in front limits it to two.
 
-Those named paper-… follow 1512.03385, section 4.2 (Table 6), and 1603.05027 (Table 3): 64,000 updates, for which one wants a
+Those named paper-… follow 1512.03385, section 4.2 (table 6), and 1603.05027 (table 3): 64,000 updates, for which one wants a
 GPU. They are not recorded yet.
 """
 

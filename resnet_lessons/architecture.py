@@ -3,7 +3,7 @@
 `resnet_config` names a network, `ResNetConfig.blocks` lists its residual blocks, and `trace` follows an image through
 it layer by layer. Both twins, the diagrams, the tables and the labs read this description and nothing else.
 
-Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385): Table 1 for the ImageNet
+Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385): table 1 for the ImageNet
 networks, section 4.2 for the CIFAR networks, section 3.3 for the shortcut options. He et al. 2016, "Identity Mappings in
 Deep Residual Networks" (arXiv 1603.05027): pre-activation, here version "v2".
 """
@@ -20,7 +20,7 @@ VERSIONS = ("v1", "v1.5", "v2")
 FAMILIES = ("imagenet", "cifar")
 SHORTCUTS = ("A", "B", "C", "none")
 
-# 1512.03385, Table 1: the kind of block, and how many of them each of the four stages has.
+# 1512.03385, table 1: the kind of block, and how many of them each of the four stages has.
 IMAGENET_STAGES = {
     18: ("basic", (2, 2, 2, 2)),
     34: ("basic", (3, 4, 6, 3)),

@@ -272,7 +272,7 @@ def options() -> Finding:
 
 
 def parameters() -> Finding:
-    """The CIFAR family's parameters, beside Table 6."""
+    """The CIFAR family's parameters, beside table 6."""
     printed = {20: "0.27", 32: "0.46", 44: "0.66", 56: "0.85", 110: "1.7"}
     return counted(*(Count(f"ResNet-{d}:", p, cifar(d, "A").parameters, 10**6) for d, p in printed.items()))
 
@@ -284,7 +284,7 @@ def equal_parameters() -> Finding:
 
 
 def costs() -> Finding:
-    """The ImageNet family's multiply-adds, beside the last line of Table 1."""
+    """The ImageNet family's multiply-adds, beside the last line of table 1."""
     printed = {18: "1.8", 34: "3.6", 50: "3.8", 101: "7.6", 152: "11.3"}
     return counted(*(Count(f"ResNet-{d}:", p, macs(resnet_config(d)), 10**9) for d, p in printed.items()))
 
@@ -316,7 +316,7 @@ def macs(config: ResNetConfig) -> int:
 
 
 def table_2(*keys: str) -> str:
-    """Return lines of the second paper's Table 2, as chapter 05 has them."""
+    """Return lines of the second paper's table 2, as chapter 05 has them."""
     lines = [placements.PLACEMENTS[key] for key in keys]
     return "CIFAR-10 error, 110 / 164 layers: " + ", ".join(
         f"{p.title} {p.errors[0]:.2f} / {p.errors[1]:.2f} %" for p in lines

@@ -59,6 +59,8 @@ def serve(
         The exit status: 0 after a regular stop, by Ctrl-C too.
     """
     _configure(work)
+    # jsonschema would take a second to make ready for web addresses in other alphabets, which no notebook here asks it about.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jupyter_server.services.contents.manager import ContentsManager
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
     from traitlets.config import Config

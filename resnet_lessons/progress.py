@@ -206,6 +206,6 @@ def _warn(message: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(
-            f"{message}. To keep it elsewhere, set RESNET_LESSONS_PROGRESS to a folder of yours.", stacklevel=3
-        )
+        whole = f"{message}. To keep it elsewhere, set RESNET_LESSONS_PROGRESS to a folder of yours."
+        # One line: a learner has no use for the place in our code that Python would show as well.
+        warnings.warn_explicit(whole, UserWarning, "resnet_lessons", 0)

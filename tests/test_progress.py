@@ -122,8 +122,10 @@ def test_chapter_and_key_are_strings():
 def test_a_folder_that_cannot_be_written_warns_once_and_raises_nothing(tmp_path, monkeypatch):
     (tmp_path / "a_file").write_text("in the way")
     monkeypatch.setenv("RESNET_LESSONS_PROGRESS", str(tmp_path / "a_file"))
-    with pytest.warns(UserWarning, match=r"could not note your progress in .*a_file.*RESNET_LESSONS_PROGRESS"):
+    with pytest.warns(UserWarning, match=r"could not note your progress in .*a_file.*RESNET_LESSONS_PROGRESS") as said:
         progress.record("c", "k", 1)
+    shown = warnings.formatwarning(said[0].message, said[0].category, said[0].filename, said[0].lineno)
+    assert shown.count("\n") == 1  # without a path or a line of our code
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         progress.record("c", "k", 2)

@@ -367,7 +367,7 @@ THREE_A_BLOCK = _assembly(
     "a block counted as three layers",
     "Depth counts the layers on the way through the branches. A projection lies beside that way and is not counted; three "
     "layers a block (9n + 2) is right for bottlenecks only.",
-    f"ResNet-34 has three projections as well and is called 34, not 37 ({_V1}, Table 1).",
+    f"ResNet-34 has three projections as well and is called 34, not 37 ({_V1}, table 1).",
     COST,
 )
 ALL_IN_EACH = _assembly(
@@ -399,7 +399,7 @@ OTHER_NUMBER = _assembly(
     "stage_lengths",
     "another number of blocks in the stages",
     "The stages do not have the numbers of blocks that the network's name stands for.",
-    f"The numbers are the network: 2-2-2-2 is ResNet-18, 3-4-6-3 is ResNet-34 and 50, by their kind of block ({_V1}, Table 1).",
+    f"The numbers are the network: 2-2-2-2 is ResNet-18, 3-4-6-3 is ResNet-34 and 50, by their kind of block ({_V1}, table 1).",
     COST,
 )
 IMAGENET_WIDTHS = _assembly(
@@ -442,7 +442,7 @@ NO_POOL_IN_STEM = _assembly(
     "no_max_pool",
     "the stem's max-pool is missing",
     "The first stage works on maps of twice the height and width.",
-    f"Each stage then costs four times as much ({_V1}, Table 1: a 3×3 max-pool with stride 2 begins conv2_x).",
+    f"Each stage then costs four times as much ({_V1}, table 1: a 3×3 max-pool with stride 2 begins conv2_x).",
     COST,
 )
 OTHER_POOL = _assembly(
@@ -451,7 +451,7 @@ OTHER_POOL = _assembly(
     "the stem's max-pool makes maps of another size",
     "A 3×3 window with stride 2 and a border of one on every side halves the map, rounded up. Without the border every window "
     "lies one pixel further, and an even map loses its last row and column.",
-    f"Every stage that follows works on other maps ({_V1}, Table 1: 112 × 112 become 56 × 56), and published weights were "
+    f"Every stage that follows works on other maps ({_V1}, table 1: 112 × 112 become 56 × 56), and published weights were "
     "trained for those.",
     COST,
 )
@@ -460,7 +460,7 @@ STEM = _assembly(
     "other_stem",
     "the other family's stem",
     "The ImageNet family begins with a 7×7 convolution of stride 2, the CIFAR family with a 3×3 that keeps the map.",
-    f"The stem fits the size of the images ({_V1}, Table 1 and section 4.2), and its weights have another shape.",
+    f"The stem fits the size of the images ({_V1}, table 1 and section 4.2), and its weights have another shape.",
     OWN_USE,
     seen="kuangliu/pytorch-cifar, models/resnet.py: a 3×3 stem on the ImageNet family",
 )
@@ -477,7 +477,7 @@ STRIDE_IN_1 = _assembly(
     "stride_in_stage_1",
     "the first stage has a stride, too",
     "Its maps are halved once more than in the paper.",
-    f"The stages after the first halve the maps ({_V1}, Table 1's caption: conv3_1, conv4_1 and conv5_1); the first one works "
+    f"The stages after the first halve the maps ({_V1}, table 1's caption: conv3_1, conv4_1 and conv5_1); the first one works "
     "on what the stem hands on.",
     OWN_USE,
 )
@@ -486,7 +486,7 @@ STRIDE_EVERYWHERE = _assembly(
     "stride_in_every_block",
     "every block of a stage has the stride",
     "The maps are halved in each block, until they are single pixels.",
-    f"Only the first block of a stage has it ({_V1}, Table 1's caption).",
+    f"Only the first block of a stage has it ({_V1}, table 1's caption).",
     BUILD,
 )
 STRIDE_LATER = _assembly(
@@ -494,7 +494,7 @@ STRIDE_LATER = _assembly(
     "stride_in_another_block",
     "another block than the first of its stage has the stride",
     "Where a stage begins, the channels change and the maps stay; they are halved further on, where the channels stay.",
-    f"A stage's first block does both ({_V1}, Table 1's caption), and its shortcut brings x into the new shape at one stroke. "
+    f"A stage's first block does both ({_V1}, table 1's caption), and its shortcut brings x into the new shape at one stroke. "
     "The blocks before the stride work on maps of four times the pixels.",
     BUILD,
 )
@@ -589,7 +589,7 @@ EXPANSION = _assembly(
     "other_expansion",
     "another expansion than 4",
     "A bottleneck puts out four times as many channels as its 3×3 has.",
-    f"The count, the next block's input and the dense layer follow from it ({_V1}, Table 1 and figure 5).",
+    f"The count, the next block's input and the dense layer follow from it ({_V1}, table 1 and figure 5).",
     Section("03_bottleneck", 6, "ResNet-50, stage by stage"),
 )
 BIAS = Assembly(structure.BIAS, biased_convolutions)

@@ -46,7 +46,7 @@ ADDITION = (
         "multiplication",
         "the branch multiplies the shortcut",
         "With a silent branch the output is zero, not x.",
-        f"Gates on the shortcut were measured, and all were worse than the identity ({_V2}, Table 1).",
+        f"Gates on the shortcut were measured, and all were worse than the identity ({_V2}, table 1).",
         FOUR,
         edits=[{"merge": "multiply"}],
     ),
@@ -192,7 +192,7 @@ PROJECTION = Mistake(
     "a convolution in the shortcut",
     "The shortcut should hand x on as it is, and here it has a layer of its own.",
     f"Where the shape stays, the identity is what makes “changing nothing” easy. A 1×1 convolution in every shortcut was "
-    f"measured: ResNet-110 on CIFAR-10 errs in 12.22 % instead of 6.61 % ({_V2}, Table 1).",
+    f"measured: ResNet-110 on CIFAR-10 errs in 12.22 % instead of 6.61 % ({_V2}, table 1).",
     PICTURE,
     edits=[{"projection": ("conv",)}, {"projection": ("conv", "bn")}],
 )

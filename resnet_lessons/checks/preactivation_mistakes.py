@@ -139,7 +139,7 @@ EVERY_SHORTCUT = replace(
     EVERYWHERE,
     explanation="Where the shape stays, the shortcut should hand on x itself.",
     why="In v2 the clean path of identities is the point. A 1×1 convolution on every shortcut was measured, in v1's order: "
-    f"ResNet-110 on CIFAR-10 errs in 12.22 % instead of 6.61 % ({_V2}, Table 1).",
+    f"ResNet-110 on CIFAR-10 errs in 12.22 % instead of 6.61 % ({_V2}, table 1).",
     section=BOOKS,
     edits=[{"projected": "everywhere"}, {"projected": "everywhere", "needless_from": "the input"}],
 )
@@ -147,7 +147,7 @@ V1_BLOCK = Mistake(
     "v1_block",
     "this is v1's block",
     "Each BN and ReLU comes behind a convolution, and the last ReLU behind the addition.",
-    f"It is the original of the paper's Table 2: 6.61 % error with ResNet-110 on CIFAR-10, where full pre-activation has 6.37 % "
+    f"It is the original of the paper's table 2: 6.61 % error with ResNet-110 on CIFAR-10, where full pre-activation has 6.37 % "
     f"({_V2}). It is another network; weights trained for one are of no use in the other.",
     PICTURE,
     edits=[
@@ -170,7 +170,7 @@ RELU_ONLY = Mistake(
     "this is ReLU-only pre-activation",
     "The ReLUs stand in front of the convolutions, and the BNs have stayed behind them.",
     f"It is one of the five orders that the paper compares, figure 4(d): 6.71 % with ResNet-110 where full pre-activation has "
-    f"6.37 % ({_V2}, Table 2). The convolutions then read a sum that nothing has normalised.",
+    f"6.37 % ({_V2}, table 2). The convolutions then read a sum that nothing has normalised.",
     ORDERS,
     edits=[{"first": "ReLU", "ending": "BN"}, {"first": "ReLU", "ending": "BN", "projection_bn": True}],
 )
@@ -179,7 +179,7 @@ RELU_BEFORE_ADDITION = Mistake(
     "a ReLU ends the branch",
     "The branch can only add: no output is below what the shortcut carries.",
     f"With BN and ReLU behind both convolutions this is the paper's figure 4(c): 7.84 % with ResNet-110 on CIFAR-10, where full "
-    f"pre-activation has 6.37 % ({_V2}, Table 2). The signal can only grow from block to block (section 4.1).",
+    f"pre-activation has 6.37 % ({_V2}, table 2). The signal can only grow from block to block (section 4.1).",
     ORDERS,
     edits=[
         {"ending": "ReLU"}, {"ending": "BN ReLU"},
@@ -190,7 +190,7 @@ BN_AFTER_ADDITION = Mistake(
     "bn_after_addition",
     "a BN follows the addition",
     "It normalises what the shortcut carries along with the branch.",
-    f"The paper's figure 4(b) does so, and is the worst of its five orders: 8.17 % with ResNet-110 on CIFAR-10 ({_V2}, Table 2).",
+    f"The paper's figure 4(b) does so, and is the worst of its five orders: 8.17 % with ResNet-110 on CIFAR-10 ({_V2}, table 2).",
     ORDERS,
     edits=[
         {"after": "BN"}, {"after": "BN ReLU"},
@@ -263,7 +263,7 @@ _ANY_BLOCK = (
     _of(
         "halved_sum",
         explanation="Every output is half of what it should be.",
-        why=f"With branch and shortcut halved, ResNet-110 errs in 12.35 % on CIFAR-10 instead of in 6.61 % ({_V2}, Table 1).",
+        why=f"With branch and shortcut halved, ResNet-110 errs in 12.35 % on CIFAR-10 instead of in 6.61 % ({_V2}, table 1).",
     ),
     _of("shortcut_overwritten"),
     _of("shortcut_without_gradient"),

@@ -298,7 +298,7 @@ STRIDE_IN_EVERY_BLOCK = Mistake(
     "stride_in_every_block",
     "every block of the stage has the stride",
     "The map is halved again in each block, and each needs a projection for it.",
-    f"In the paper only the first layer of a stage has the stride ({_V1}, Table 1's caption: conv3_1, conv4_1 and conv5_1).",
+    f"In the paper only the first layer of a stage has the stride ({_V1}, table 1's caption: conv3_1, conv4_1 and conv5_1).",
     BUILD,
     edits=[{"stride_in": "every block"}],
 )
@@ -306,7 +306,7 @@ STRIDE_AT_THE_END = Mistake(
     "stride_in_last_block",
     "the last block of the stage has the stride",
     "All blocks before it work on the large map.",
-    f"In the paper the first layer of a stage has the stride ({_V1}, Table 1's caption); on four times the pixels the others "
+    f"In the paper the first layer of a stage has the stride ({_V1}, table 1's caption); on four times the pixels the others "
     "cost four times as much.",
     COST,
     edits=[{"stride_in": "the last block"}],

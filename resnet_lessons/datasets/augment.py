@@ -96,7 +96,7 @@ class RandomResizedCropFlip:
 
     Szegedy et al. 2014 (arXiv 1409.4842, §6): the part has 8 % to 100 % of the area and sides of 3:4 to 4:3. The residual
     networks' first paper took 224 pixels out of a picture whose shorter side was 256 to 480 (§3.4); the second paper
-    compares the two (Table 5); most recipes since use this one.
+    compares the two (table 5); most recipes since use this one.
     """
 
     area: tuple[float, float] = (0.08, 1.0)

@@ -1,6 +1,6 @@
 """A whole network on one page: stem, stages, head, with what each costs.
 
-Blocks that are drawn the same way collapse into one with "×23" beside it. The notation is that of 1512.03385, Table 1:
+Blocks that are drawn the same way collapse into one with "×23" beside it. The notation is that of 1512.03385, table 1:
 "3×3, 128, /2" is a 3×3 convolution to 128 channels with stride 2.
 """
 

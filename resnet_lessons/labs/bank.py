@@ -285,7 +285,7 @@ BASIC_BLOCK: dict[str, Question | list[Question]] = {
             "The ReLU comes before the addition": "A rectified branch can only add: no output lies below its input, and the "
             "mean grows faster than in the correct block (5.39 against 2.64 after nine). Measured on ResNet-110: "
             "7.84 % error in place of 6.61 % (He et al. 2016, "
-            "1603.05027, Table 2).",
+            "1603.05027, table 2).",
             "No ReLU follows the addition": "That would explain the negative outputs. But F has both signs, so many outputs "
             "would lie below their inputs; here none does.",
             "The shortcut is never added": "Then a silent branch would leave nothing of the input; here it leaves all of it.",

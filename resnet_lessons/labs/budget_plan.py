@@ -2,7 +2,7 @@
 
 `resnet_config` describes the published networks only; a `Plan` may have any number of blocks in a stage. Its cost comes
 from a formula of its own, and a test holds it against `trace` for every published network of version v1. All sizes are
-those of 1512.03385, Table 1 (ImageNet family) and section 4.2 (CIFAR family).
+those of 1512.03385, table 1 (ImageNet family) and section 4.2 (CIFAR family).
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ FAULTS: dict[str, Fault] = {
             "the output",
             "There are negative outputs, and yet none lies below its input: a rectified branch can only add.",
             "A signal can only grow from block to block. It was measured: ResNet-110 on CIFAR-10 errs in 7.84 % instead of "
-            f"6.61 % ({_V2}, Table 2).",
+            f"6.61 % ({_V2}, table 2).",
             {
                 "layers": _WEIGHTS_AGREE,
                 "smallest": "nothing rectifies the sum, so negative inputs come through",
@@ -239,7 +239,7 @@ FAULTS: dict[str, Fault] = {
             "bn2",
             "conv2 agrees and bn2 does not: it gets the sum. With its γ and β at zero, the input is gone too.",
             "BN rescales what the shortcut carries, so no signal passes unchanged. It was measured: ResNet-110 on CIFAR-10 "
-            f"errs in 8.17 % instead of 6.61 % ({_V2}, Table 2).",
+            f"errs in 8.17 % instead of 6.61 % ({_V2}, table 2).",
             {
                 "layers": "it gets the sum instead of the branch",
                 "smallest": _ENDS_IN_RELU,
@@ -254,7 +254,7 @@ FAULTS: dict[str, Fault] = {
             "With the branch at zero half of the input is missing, and the mean shrinks along the depth. The zeros stay "
             "where they were: halving changes no sign.",
             "After 9 blocks a shortcut has carried 1/512 of its input. It was measured: ResNet-110 on CIFAR-10 errs in "
-            f"12.35 % instead of 6.61 % ({_V2}, Table 1, constant scaling).",
+            f"12.35 % instead of 6.61 % ({_V2}, table 1, constant scaling).",
             {
                 "layers": _WEIGHTS_AGREE,
                 "smallest": _ENDS_IN_RELU,

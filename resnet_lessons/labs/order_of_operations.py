@@ -453,7 +453,7 @@ def reading_html(key: str, guess: str) -> str:
         return (
             f"<p>✓ <b>Right: {title}</b>, {order}.</p><p>Its strength {_verb(signal.growth)}. {why_growth(order, signal)} "
             f"The signal {_verb(signal.sign)}. {why_sign(order, signal)} {_clean(signal)}</p>"
-            f"<p>CIFAR-10 test error of ResNet-110: {placement.errors[0]:.2f} % (He et al. 2016, Table 2).</p>"
+            f"<p>CIFAR-10 test error of ResNet-110: {placement.errors[0]:.2f} % (He et al. 2016, table 2).</p>"
         )
     return f"<p>✗ <b>Not so: {title}.</b> {contradiction(key, guess)}</p>"
 

@@ -28,7 +28,7 @@ LONGEST = 12  # words of an order
 
 @dataclass(frozen=True)
 class Placement:
-    """One line of the paper's Table 2."""
+    """One line of the paper's table 2."""
 
     key: str
     title: str

@@ -9,7 +9,7 @@ from resnet_lessons.labs import explorer_views as views
 
 import pytest
 
-# 1512.03385, Table 1 and section 4.2, counted; v2 as in 1603.05027: parameters, multiply-adds.
+# 1512.03385, table 1 and section 4.2, counted; v2 as in 1603.05027: parameters, multiply-adds.
 COUNTS = {
     (18, "v1"): (11_689_512, 1_814_073_344),
     (34, "v1"): (21_797_672, 3_663_761_408),
