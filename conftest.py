@@ -17,6 +17,9 @@ pytest_plugins = ["nbval_guards"]
 # Learners' copies and the untouched originals of exercises are unrun or unfinished by design.
 collect_ignore_glob = ["work/*", "exercises/*"]
 
+# The longest files first, so that no worker of several ends alone.
+LONGEST = ("tests/notebooks", "chapters", "solutions", "tests/browser", "tests/training")
+
 _scratch: tempfile.TemporaryDirectory[str] | None = None
 
 
@@ -30,6 +33,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # xdist's workers inherit the controller's folder
         _scratch = tempfile.TemporaryDirectory(prefix="resnet-lessons-test-", ignore_cleanup_errors=True)
         os.environ["RESNET_LESSONS_PROGRESS"] = _scratch.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; the order of `testpaths` does not last where one holds another."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, folder in enumerate(LONGEST) if item.path.is_relative_to(ROOT / folder)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 def pytest_unconfigure() -> None:
