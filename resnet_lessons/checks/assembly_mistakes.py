@@ -17,12 +17,12 @@ from resnet_lessons.architecture import IMAGENET_STAGES, ResNetConfig
 
 import numpy as np
 
-from . import structure
+from . import stem, structure
 from .align import pairings
 from .evidence import Evidence
 from .mistakes import ATTEMPT, Mistake, Section, known_otherwise
 from .network_oracle import sketch
-from .shortcut_mistakes import BUILD, COST, OPTIONS, OWN_USE
+from .shortcut_mistakes import BUILD, COST, OPTIONS, OWN_USE, TRAP
 from .uses import Use
 
 _V1 = '<a href="https://arxiv.org/abs/1512.03385" target="_blank" rel="noopener">He et al. 2015</a>'
@@ -146,13 +146,31 @@ def other_max_pool(evidence: Evidence, config: ResNetConfig) -> str:
     return f"The stem's convolution puts out maps of {_text(given)}; the first block gets {_text(made)}, and not {_text(asked)}."
 
 
+def same_stem(evidence: Evidence, config: ResNetConfig) -> str:
+    if config.family != "imagenet" or other_stem(evidence, config) or not stem.convolution_is_same(evidence):
+        return ""
+    return "The stem's convolution computes what it would with two zeros in front of the image and three behind it."
+
+
+def same_pool(evidence: Evidence, config: ResNetConfig) -> str:
+    if config.family != "imagenet" or stem.pool_takes(evidence) != "same":
+        return ""
+    return "The stem's max-pool computes what it would with a border behind the map only."
+
+
+def pool_2x2(evidence: Evidence, config: ResNetConfig) -> str:
+    if config.family != "imagenet" or stem.pool_takes(evidence) != "2×2":
+        return ""
+    return "The stem's max-pool takes the largest of 2 × 2 values."
+
+
 def other_stem(evidence: Evidence, config: ResNetConfig) -> str:
-    stem = Plan(evidence, config).stem
+    first = Plan(evidence, config).stem
     kernel, halves = (7, True) if config.family == "imagenet" else (3, False)
     size = evidence.images.shape[2:]
-    if stem is None or (stem.layer.shape[2] == kernel and (stem.out_shape[2:] < size) == halves):
+    if first is None or (first.layer.shape[2] == kernel and (first.out_shape[2:] < size) == halves):
         return ""
-    made = f"{_text(stem.layer.shape[2:])} convolution makes maps of {_text(stem.out_shape[2:])} from {_text(size)}"
+    made = f"{_text(first.layer.shape[2:])} convolution makes maps of {_text(first.out_shape[2:])} from {_text(size)}"
     return f"The stem's {made}."
 
 
@@ -455,6 +473,35 @@ OTHER_POOL = _assembly(
     "trained for those.",
     COST,
 )
+SAME_STEM = _assembly(
+    same_stem,
+    "same_stem",
+    "“same” padding in the stem",
+    "The 7×7 needs five zeros to halve an even map. “same” puts two of them in front and three behind; the network asked for "
+    "has three on every side, so its windows lie one pixel further to the front.",
+    "A network trained so is no worse for it; but weights from elsewhere compute something else in it, and no error says so.",
+    TRAP,
+    seen='Keras\'s <code>padding="same"</code>',
+)
+SAME_POOL = _assembly(
+    same_pool,
+    "same_pool",
+    "“same” padding in the stem's max-pool",
+    "The 3×3 window needs one more row and column to halve an even map. “same” puts them behind it; the network asked for has "
+    "a border on every side, so its windows lie one pixel further to the front.",
+    "Sizes and parameters are the same, and weights from elsewhere compute something else in it.",
+    TRAP,
+    seen='Keras\'s <code>padding="same"</code>',
+)
+POOL_2X2 = _assembly(
+    pool_2x2,
+    "pool_2x2",
+    "a max-pool of 2×2 in the stem",
+    "Its window is 3×3, and moves by two: neighbouring windows share a row or a column.",
+    f"The map is halved either way ({_V1}, table 1: a 3×3 max-pool with stride 2), so no size shows it, and weights from "
+    "elsewhere compute something else in it.",
+    COST,
+)
 STEM = _assembly(
     other_stem,
     "other_stem",
@@ -605,7 +652,9 @@ CIFAR = (
     *SHARED, *STAGES, *HEAD, IMAGENET_WIDTHS, POOL_IN_STEM, ONE_MORE, ONE_A_BLOCK, THREE_A_BLOCK, ALL_IN_EACH,
     TAKEN_FOR_N, DEPTH_IGNORED, OTHER_NUMBER,
 )  # fmt: skip
-IMAGENET = (*SHARED, *STAGES, *HEAD, WIDTH_IGNORED, NO_POOL_IN_STEM, OTHER_POOL, OTHER_NUMBER)
+IMAGENET = (
+    *SHARED, *STAGES, *HEAD, WIDTH_IGNORED, NO_POOL_IN_STEM, OTHER_POOL, SAME_STEM, SAME_POOL, POOL_2X2, OTHER_NUMBER,
+)  # fmt: skip
 # A Keras layer takes what it is given: made for too few channels, a bottleneck runs, and projects where x would have fitted.
 _TOLD_TOO_FEW = Assembly(
     replace(

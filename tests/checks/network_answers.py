@@ -55,6 +55,9 @@ IMAGENET: dict[str, dict[str, Any]] = {
     "stage_lengths": {"lengths": (3, 3, 6, 4)},
     "no_max_pool": {"pool": False},
     "other_max_pool": {"pool": "no border"},
+    "same_stem": {"stem": "same"},
+    "same_pool": {"pool": "same"},
+    "pool_2x2": {"pool": "2×2"},
     "other_stem": {"kernel": 3},
     "width_ignored": {"width": 64},
     "stride_in_stage_1": {"strides": (2, 2, 2, 2)},
@@ -155,7 +158,7 @@ def _plan_of_blocks(widths: Any, lengths: Any, strides: Any, stride_in: str, car
 def _torch_network(
     *, kernel: int, pool: bool | str, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
     blocks: str = "own", stride_in: str = "first block", stem_bn: bool = True, stem_bias: bool = False, eps: float = 1e-5,
-    momentum: float = 0.1, carry: bool = True,
+    momentum: float = 0.1, carry: bool = True, stem: str = "right",
 ) -> Any:  # fmt: skip
     import torch
     import torch.nn.functional as F
@@ -167,7 +170,8 @@ def _torch_network(
     class Answer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem = nn.Conv2d(3, widths[0], kernel, 2 if kernel == 7 else 1, kernel // 2, bias=stem_bias)
+            around = 0 if stem == "same" else kernel // 2
+            self.stem = nn.Conv2d(3, widths[0], kernel, 2 if kernel == 7 else 1, around, bias=stem_bias)
             self.norm = nn.BatchNorm2d(widths[0], eps, momentum) if stem_bn else nn.Identity()
             made = [block(*given) for given in arguments] if blocks != "made in call" else []
             if blocks == "repeated":
@@ -178,9 +182,12 @@ def _torch_network(
                 self.fc = nn.Linear(features, classes)
 
         def forward(self, x: Any) -> Any:
+            x = F.pad(x, (2, 3, 2, 3)) if stem == "same" else x
             x = F.relu(self.norm(self.stem(x)))
-            if pool:
-                x = F.max_pool2d(x, 3, 2, 0 if pool == "no border" else 1)
+            if pool == "same":
+                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+            elif pool:
+                x = F.max_pool2d(x, 2) if pool == "2×2" else F.max_pool2d(x, 3, 2, 0 if pool == "no border" else 1)
             for made in [block(*given).to(x) for given in arguments] if blocks == "made in call" else self.blocks:
                 x = made(x)
             if head == "view":
@@ -200,7 +207,7 @@ def _torch_network(
 def _keras_network(
     *, kernel: int, pool: bool | str, widths: Any, lengths: Any, strides: Any, option: str, classes: int, head: str = "right",
     blocks: str = "own", stride_in: str = "first block", stem_bn: bool = True, stem_bias: bool = False, eps: float = 1e-5,
-    momentum: float = 0.1, carry: bool = True,
+    momentum: float = 0.1, carry: bool = True, stem: str = "right",
 ) -> Any:  # fmt: skip
     import keras
     from keras import layers, ops
@@ -211,8 +218,9 @@ def _keras_network(
     class Answer(keras.Model):
         def __init__(self) -> None:
             super().__init__()
-            self.pad = layers.ZeroPadding2D(kernel // 2)
-            self.stem = layers.Conv2D(widths[0], kernel, 2 if kernel == 7 else 1, use_bias=stem_bias)
+            self.pad = layers.ZeroPadding2D(kernel // 2) if stem == "right" else layers.Identity()
+            padding = "valid" if stem == "right" else "same"
+            self.stem = layers.Conv2D(widths[0], kernel, 2 if kernel == 7 else 1, padding, use_bias=stem_bias)
             self.norm = layers.BatchNormalization(momentum=1 - momentum, epsilon=eps) if stem_bn else layers.Identity()
             made = [block(*given) for given in arguments] if blocks != "made in call" else []
             if blocks == "repeated":
@@ -223,7 +231,9 @@ def _keras_network(
 
         def call(self, x: Any) -> Any:
             x = ops.relu(self.norm(self.stem(self.pad(x))))
-            if pool:  # after a ReLU a zero wins over nothing
+            if pool in ("same", "2×2"):
+                x = ops.max_pool(x, 3 if pool == "same" else 2, 2, "same")
+            elif pool:  # after a ReLU a zero wins over nothing
                 x = ops.max_pool(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, 2)
             for made in [block(*given) for given in arguments] if blocks == "made in call" else self.blocks:
                 x = made(x)
@@ -339,5 +349,6 @@ def cases() -> list[Case]:
         ("resnet34", mistake, framework, partial(make, framework, "imagenet", **wrong))
         for mistake, wrong in IMAGENET.items()
         for framework in FRAMEWORKS
-        if framework == "pytorch" or mistake == "no_max_pool"
+        if framework == "pytorch"
+        or mistake not in ("other_stem", "stride_in_stage_1", "other_shortcut_option", *NUMBERS)
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnet_lessons import datasets, pretrained, resnet_config, tf_resnet, torch_resnet
 from resnet_lessons.checks import chapter_02 as ex
+from resnet_lessons.checks import chapter_03
 from resnet_lessons.checks.align import pairings
 from resnet_lessons.checks.assembly_mistakes import BOTTLENECKS, CIFAR, IMAGENET, SHARED
 from resnet_lessons.checks.network_oracle import sketch
@@ -122,12 +123,28 @@ def test_what_stands_between_two_layers_without_weights_of_its_own_is_said():
 
     def other_pool(width):
         net = torch_resnet.resnet(34, width=width)
-        net.maxpool = nn.MaxPool2d(2)
+        net.maxpool = nn.AvgPool2d(3, 2, 1)
         return net
 
     observed = ex.resnet34.check(other_pool).observed[0]
     assert "up to your bn1 all agrees" in observed
     assert observed.endswith("Between the two stand the stem's ReLU and its max-pool.")
+
+
+def test_a_stem_as_keras_writes_it_has_two_mistakes_and_both_are_named():
+    outcome = ex.resnet34.check(network_answers.make("pytorch", "imagenet", stem="same", pool="same"))
+    assert {mistake.key for mistake in outcome.mistakes} == {"same_stem", "same_pool"}
+
+
+def test_what_the_stem_s_pool_takes_is_seen_in_front_of_a_bottleneck_too():
+    from torch import nn
+
+    def made(width):
+        net = torch_resnet.resnet(50, "v1.5", width=width)
+        net.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)  # on an even map: one row and column behind it
+        return net
+
+    assert [mistake.key for mistake in chapter_03.resnet50.check(made).mistakes] == ["same_pool"]
 
 
 def test_layers_without_a_counterpart_are_told_in_no_framework_s_order_of_axes():
@@ -270,16 +287,12 @@ def test_it_is_the_same_in_keras():
 
 @pytest.mark.parametrize("wrong", network_answers.BOTTLENECK, ids=str)
 def test_an_expansion_other_than_4_is_named(wrong):
-    from resnet_lessons.checks import chapter_03
-
     outcome = chapter_03.resnet50.check(partial(network_answers.resnet50, expansion=wrong))
     assert judging.named(outcome) == {"other_expansion"}, outcome
     judging.assert_accepted(chapter_03.resnet50.check(network_answers.resnet50), "pytorch")
 
 
 def test_resnet_50_in_keras_is_accepted():
-    from resnet_lessons.checks import chapter_03
-
     outcome = chapter_03.resnet50.check(lambda width: own("tensorflow", 50, width=width))
     judging.assert_accepted(outcome, "tensorflow")
 
