@@ -153,13 +153,13 @@ def same_stem(evidence: Evidence, config: ResNetConfig) -> str:
 
 
 def same_pool(evidence: Evidence, config: ResNetConfig) -> str:
-    if config.family != "imagenet" or stem.pool_takes(evidence) != "same":
+    if config.family != "imagenet" or not stem.pool_is_same(evidence):
         return ""
     return "The stem's max-pool computes what it would with a border behind the map only."
 
 
 def pool_2x2(evidence: Evidence, config: ResNetConfig) -> str:
-    if config.family != "imagenet" or stem.pool_takes(evidence) != "2×2":
+    if config.family != "imagenet" or not stem.pool_is_2x2(evidence):
         return ""
     return "The stem's max-pool takes the largest of 2 × 2 values."
 

@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from .blocks import wired_block
 from .bottleneck_blocks import BottleneckWiring, bottleneck
 from .shortcut_blocks import paths
-from .wiring import Reference
+from .wiring import Reference, pooled
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def averaging_bottleneck(in_channels: int, width: int, stride: int) -> Reference
         _, unstrided = paths(on, replace(w, strided=0), "", in_channels, outs, stride)
 
         def pool(value: Any) -> Any:
-            return on.apply((w.pool, stride), partial(_pooled, w.pool, stride), value)
+            return on.apply((w.pool, stride), partial(pooled, w.pool, stride), value)
 
         def shortcut(value: Any) -> Any:
             project: Callable[[Any], Any] = unstrided or (lambda same: same)
@@ -58,12 +56,3 @@ def averaging_bottleneck(in_channels: int, width: int, stride: int) -> Reference
         return wired_block(on, x, w, weigh, "conv{}", "bn{}", shortcut if averages else strided)
 
     return replace(bottleneck(in_channels, width, stride, AveragingWiring()), body=body)
-
-
-def _pooled(how: str, stride: int, x: np.ndarray) -> np.ndarray:
-    size = int(how[-1])
-    if size == 3:  # one zero on either side, counted as a value
-        x = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    pooled: np.ndarray = windows.max((-2, -1)) if how.startswith("maximum") else windows.mean((-2, -1))
-    return pooled

@@ -248,3 +248,13 @@ class Numbers:
 
 def _by_channel(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     return values.reshape(1, -1, *[1] * (like.ndim - 2))
+
+
+def pooled(how: str, stride: int, x: np.ndarray, padding: tuple[int, int] | None = None) -> np.ndarray:
+    """A pool such as "maximum of 3×3". `padding` is as in `Numbers.conv`, with zeros that count as values."""
+    size = int(how[-1])
+    around = padding or ((size - 1) // 2,) * 2
+    padded = np.pad(x, ((0, 0), (0, 0), around, around))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
+    values: np.ndarray = windows.max((-2, -1)) if how.startswith("maximum") else windows.mean((-2, -1))
+    return values

@@ -147,6 +147,21 @@ def test_what_the_stem_s_pool_takes_is_seen_in_front_of_a_bottleneck_too():
     assert [mistake.key for mistake in chapter_03.resnet50.check(made).mistakes] == ["same_pool"]
 
 
+@pytest.mark.parametrize("where", ["the stem", "the first block"])
+def test_a_convolution_in_groups_is_told_and_does_not_stop_the_check(where):
+    from torch import nn
+
+    def made(width):
+        net = torch_resnet.resnet(34, width=width)
+        if where == "the stem":
+            net.conv1 = nn.Conv2d(3, width, 7, 2, 3, groups=3, bias=False)
+        else:
+            net.layer1[0].conv1 = nn.Conv2d(width, width, 3, padding=1, groups=2, bias=False)
+        return net
+
+    assert "has no counterpart" in str(ex.resnet34.check(made))
+
+
 def test_layers_without_a_counterpart_are_told_in_no_framework_s_order_of_axes():
     for framework in FRAMEWORKS:
         outcome = ex.cifar_family.check(network_answers.make(framework, width=20))
