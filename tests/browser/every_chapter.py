@@ -37,6 +37,10 @@ class Chapter(NamedTuple):
     jupyter: Jupyter
     asked: int
 
+    @property
+    def route(self) -> str:
+        return "both" if self.name == ON_BOTH_ROUTES else "pytorch"
+
     def lab(self, title: str) -> Any:
         """The first lab of that title."""
         heading = self.jupyter.page.locator(".rl-title", has_text=re.compile(f"^{title}$"))
@@ -73,12 +77,11 @@ class EveryChapter:
 
     def test_it_shows_what_was_committed(self, chapter: Chapter) -> None:
         committed = json.loads((ROOT / "chapters" / f"{chapter.name}.ipynb").read_text(encoding="utf-8"))
-        route = "both" if chapter.name == ON_BOTH_ROUTES else "pytorch"
-        found = differences(keep_route(committed, route), chapter.jupyter.outputs())
+        found = differences(keep_route(committed, chapter.route), chapter.jupyter.outputs())
         assert not found, "\n".join(found)
 
     def test_no_other_framework_is_loaded(self, chapter: Chapter) -> None:
-        assert chapter.jupyter.kernel_has_loaded("tensorflow") == (chapter.name == ON_BOTH_ROUTES)
+        assert chapter.jupyter.kernel_has_loaded("tensorflow") == (chapter.route == "both")
 
     def test_questions_and_labs_are_there_to_be_used(self, chapter: Chapter) -> None:
         page = chapter.jupyter.page

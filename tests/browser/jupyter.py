@@ -203,7 +203,7 @@ class Jupyter:
             }""",
             module,
         )
-        return {"True": True, "False": False}[answer]
+        return answer == "True"
 
     @property
     def cells(self) -> Any:
